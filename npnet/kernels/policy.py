@@ -1,0 +1,62 @@
+"""How every kernel is compiled: one policy, in one place.
+
+- `nogil`: a kernel lets other threads run, so a sweep trains one network a thread.
+- `error_model="numpy"`: division by zero gives inf or NaN, as in NumPy, and costs no branch.
+- `cache`: machine code is kept between runs. Numba notices a change in the file of a cached function but not in the
+  files of the functions that it calls, so the cache folder is named by the content of *all* kernel files.
+- `fastmath` on the matrix products only, and only the flags that let a sum be reordered and fused; never `nnan` or
+  `ninf`: a network that diverged must show its NaN.
+- compilation is lazy (no signatures): importing npnet compiles nothing.
+
+``NUMBA_DISABLE_JIT=1`` turns every kernel into the plain Python function that it is, for a debugger.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_FOLDER = Path(__file__).parent
+
+
+def _cache_folder() -> Path:
+    """Folder for machine code, named by the content of the kernel files; folders of older contents are removed."""
+    digest = hashlib.sha256()
+    for path in sorted(_FOLDER.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    parent = Path(os.environ.get("NUMBA_CACHE_DIR") or _FOLDER / "__pycache__")
+    folder = parent / f"npnet-kernels-{digest.hexdigest()[:16]}"
+    if not folder.exists():
+        for old in parent.glob("npnet-kernels-*"):
+            shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+_CACHE = str(_cache_folder())
+_FASTMATH = {"reassoc", "contract", "nsz"}
+
+
+def _compiled(function: Function, **options: object) -> Function:
+    # Numba takes the folder from its configuration when it decorates; other packages' kernels keep theirs.
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, _CACHE
+    try:
+        jitted: Function = numba.njit(nogil=True, error_model="numpy", cache=True, **options)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return jitted
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function` with strict floating-point rules."""
+    return _compiled(function)
+
+
+def product(function: Function) -> Function:
+    """Compile `function`, a matrix product, with leave to reorder and fuse its sums."""
+    return _compiled(function, fastmath=_FASTMATH)
