@@ -1,0 +1,394 @@
+"""The gradient checker: right gradients pass, each kind of wrong one fails, and it says what it saw."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npnet.errors import ArgumentError, GradientError
+from npnet.gradcheck import GradientCheck, check_gradient, numeric_derivative, one_sided_slopes
+from npnet.mlp import MLP
+
+MATRIX = np.array([[1.0, -2.0, 0.5], [0.3, 0.7, -1.1], [2.0, 0.1, 0.9]])
+THETA = np.array([[0.4, -0.3, 1.2], [0.8, -1.5, 0.1], [-0.6, 0.9, 0.2]])
+
+
+def smooth(theta):
+    """Analytic, and not symmetric: f = sum(MATRIX * sin(theta)) + theta_01^2."""
+    return np.sum(MATRIX * np.sin(theta)) + theta[0, 1] ** 2
+
+
+def smooth_gradient(theta):
+    gradient = MATRIX * np.cos(theta)
+    gradient[0, 1] += 2 * theta[0, 1]
+    return gradient
+
+
+RIGHT = smooth_gradient(THETA)
+BOTH = pytest.mark.parametrize("method", ["central", "complex"])
+
+
+@BOTH
+@pytest.mark.parametrize("scale", [1e-250, 1e-12, 1.0, 1e12])
+def test_a_right_gradient_passes_at_any_scale_of_f(method, scale):
+    result = check_gradient(lambda t: scale * smooth(t), scale * RIGHT, THETA, method=method)
+    assert isinstance(result, GradientCheck)
+    assert 0 <= result.relative_error < (1e-9 if method == "central" else 1e-14)
+    rng = np.random.default_rng(0)
+    assert check_gradient(
+        lambda t: scale * smooth(t), scale * RIGHT, THETA, method=method, directions=4, rng=rng
+    ).where.startswith("random direction ")
+
+
+def one_entry(change):
+    wrong = RIGHT.copy()
+    wrong[1, 2] += change
+    return wrong
+
+
+@BOTH
+@pytest.mark.parametrize("directions", [None, 8])
+@pytest.mark.parametrize("scale", [1e-12, 1.0])
+@pytest.mark.parametrize(
+    "wrong",
+    [-RIGHT, RIGHT * 1.001, RIGHT * (1 + 1e-5), RIGHT.T, RIGHT * 1e-12, RIGHT * 0, one_entry(1e-3), RIGHT * 1e300],
+    ids=["sign", "1.001", "1e-5 off", "transposed", "tiny", "zero", "one entry", "huge"],
+)
+def test_each_kind_of_wrong_gradient_fails(method, directions, scale, wrong):
+    rng = np.random.default_rng(1)
+    with pytest.raises(GradientError, match=r"^gradient: found .* wrong, the worst at"):
+        check_gradient(lambda t: scale * smooth(t), scale * wrong, THETA, method=method, directions=directions, rng=rng)
+
+
+def test_the_message_has_name_values_and_counts():
+    f, theta = (lambda t: np.sum(t**2)), np.array([1.0, 2.0, 3.0])
+    with pytest.raises(GradientError) as caught:
+        check_gradient(f, np.array([2.0, -4.0, 6.001]), theta, method="complex")
+    assert str(caught.value) == (
+        "gradient: found 2 of 3 coordinates wrong, the worst at theta[1]: analytic -4.0, numeric 4.0, "
+        "expected to differ by at most 6e-10"
+    )
+    with pytest.raises(GradientError, match=r"1 of 9 coordinates wrong, the worst at theta\[1, 2\]: analytic "):
+        check_gradient(smooth, one_entry(0.5), THETA)
+    net = MLP((1, 2), bias=True)
+    theta = np.array([1.0, 2.0, 3.0, 4.0])
+    with pytest.raises(GradientError, match=r"1 of 4 coordinates wrong, the worst at b1\[1\]: analytic 9.0"):
+        check_gradient(f, np.array([2.0, 4.0, 6.0, 9.0]), theta, name=net.parameter_name)
+    with pytest.raises(GradientError, match="found 3 of 3 random directions wrong, the worst at random direction"):
+        check_gradient(f, -2 * theta, theta, directions=3, rng=np.random.default_rng(0))
+
+
+def test_success_tells_the_worst_error_and_where():
+    theta = np.array([1.0, 2.0])
+    off = np.array([2.0, 4.0 * (1 + 3e-7)])
+    result = check_gradient(lambda t: np.sum(t**2), off, theta, name=lambda index: f"p{index}")
+    assert result.where == "p1"
+    assert result.relative_error == pytest.approx(3e-7, rel=1e-2)
+    small = check_gradient(lambda t: 1e-9 * np.sum(t**2), 1e-9 * off, theta)
+    assert small.relative_error == pytest.approx(3e-7, rel=1e-2)
+    exact = check_gradient(lambda t: np.sum(t**2), 2 * theta, theta, method="complex")
+    assert exact.relative_error <= 1e-15
+
+
+def test_tolerance_is_rtol_times_the_largest_entry():
+    # The largest entry is 4, so an error of 4 rtol is the limit for each entry, also for the one of size 2.
+    theta, f = np.array([1.0, 2.0]), lambda t: np.sum(t**2)
+    check_gradient(f, np.array([2 + 0.0399, 4.0]), theta, rtol=0.01)
+    with pytest.raises(GradientError, match=r"theta\[0\].*at most 0.04"):
+        check_gradient(f, np.array([2 + 0.0401, 4.0]), theta, rtol=0.01)
+    # A wrong entry may be the largest.
+    with pytest.raises(GradientError, match=r"1 of 2 .*theta\[0\].*at most 0.08"):
+        check_gradient(f, np.array([8.0, 4.0]), theta, rtol=0.01)
+    check_gradient(f, np.array([2.0, 4 * (1 + 0.9e-6)]), theta)
+    with pytest.raises(GradientError, match=r"theta\[1\]"):
+        check_gradient(f, np.array([2.0, 4 * (1 + 1.2e-6)]), theta)
+    check_gradient(f, np.array([2.0, 4 * (1 + 0.9e-10)]), theta, method="complex")
+    with pytest.raises(GradientError, match=r"theta\[1\]"):
+        check_gradient(f, np.array([2.0, 4 * (1 + 1.1e-10)]), theta, method="complex")
+
+
+def test_along_directions_the_scale_is_at_least_the_root_mean_square():
+    # A direction almost at right angles to the gradient has a small derivative, but not a small tolerance.
+    class Fixed:
+        def standard_normal(self, shape):
+            return np.array([1.0, -1.0 + 1e-9])
+
+    theta = np.array([1.0, 1.0])
+    gradient = np.array([2.0, 2.0 + 1e-7])
+    check_gradient(lambda t: np.sum(t**2), gradient, theta, directions=1, rng=Fixed())
+    with pytest.raises(GradientError, match="expected to differ by at most 2e-06"):
+        check_gradient(lambda t: np.sum(t**2), np.array([2.0, 2.0 + 1e-5]), theta, directions=1, rng=Fixed())
+
+
+def test_directions_are_of_unit_length_from_the_generator():
+    seen = []
+
+    def f(t):
+        seen.append(t)
+        return np.sum(t**2)
+
+    theta = np.array([[0.5, -1.0, 2.0]])
+    check_gradient(f, 2 * theta, theta, directions=2, rng=np.random.default_rng(3), step=1e-3)
+    rng = np.random.default_rng(3)
+    for above, below in (seen[1::-1], seen[3:1:-1]):
+        draw = rng.standard_normal(theta.shape)
+        expected = 1e-3 * draw / math.sqrt(np.sum(draw**2))
+        np.testing.assert_allclose(above - theta, expected, rtol=1e-9)
+        np.testing.assert_allclose(below - theta, -expected, rtol=1e-9)
+    assert len(seen) == 4
+
+
+def test_gradients_below_the_rounding_error_are_refused_not_passed():
+    # f = 1 + tiny: central differences see only the rounding of the 1.
+    theta = np.array([1.0, 2.0])
+    for gradient in (2e-12 * theta, -2e-12 * theta):
+        with pytest.raises(ArgumentError, match=r"^step: found a rounding error of .*e-10 with step 1e-06"):
+            check_gradient(lambda t: 1 + 1e-12 * np.sum(t**2), gradient, theta)
+    with pytest.raises(GradientError):
+        check_gradient(lambda t: 1 + 1e-12 * np.sum(t**2), -2e-12 * theta, theta, method="complex")
+    check_gradient(lambda t: 1 + 1e-12 * np.sum(t**2), 2e-12 * theta, theta, method="complex")
+
+
+def test_the_rounding_floor_is_four_eps_f_over_step():
+    # The floor for |f| = 1 is 8.88e-10: rtol * scale must reach it, with the gradient's one entry as the scale.
+    floor = 4 * 2.0**-52 / 1e-6
+    theta = np.zeros(1)
+    for slope, fine in ((floor / 1e-3 * 1.01, True), (floor / 1e-3 * 0.99, False)):
+        gradient = np.array([slope])
+
+        def f(t, slope=slope):
+            return 1 + slope * t[0]
+
+        if fine:
+            check_gradient(f, gradient, theta, rtol=1e-3)
+            check_gradient(f, gradient + 1.9 * floor, theta, rtol=1e-3)
+            with pytest.raises(GradientError, match=r"at most 1\.79e-09"):
+                check_gradient(f, gradient + 2.2 * floor, theta, rtol=1e-3)
+        else:
+            with pytest.raises(ArgumentError, match=r"found a rounding error of 8\.9e-10 .* = 8\.8e-10 to judge"):
+                check_gradient(f, gradient, theta, rtol=1e-3)
+            check_gradient(f, gradient, theta, rtol=1e-3, step=1e-5)
+
+
+def test_the_floor_takes_the_larger_of_both_values_of_f():
+    # f is 0 below theta and huge above: its rounding error is that of the huge value.
+    slope = 1e-3
+
+    def f(t):
+        return 1e6 + slope * t[0] if t[0] > 0 else 1e6 - slope * abs(t[0])
+
+    with pytest.raises(ArgumentError, match=r"found a rounding error of 0\.00089 with step 1e-06"):
+        check_gradient(f, np.array([slope]), np.zeros(1))
+
+
+@BOTH
+def test_all_zero_gradients_agree(method):
+    theta = np.array([1.0, 2.0])
+    result = check_gradient(lambda t: 5.0 + 0 * t[0], np.zeros(2), theta, method=method)
+    assert result == GradientCheck(0.0, "theta[0]")
+
+
+@BOTH
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("directions", [None, 3])
+def test_nan_and_inf_fail(method, value, directions):
+    theta, rng = np.array([1.0, 2.0, 3.0]), np.random.default_rng(0)
+    gradient = np.array([2.0, value, 6.0])
+    with pytest.raises(GradientError, match="wrong, the worst at") as caught:
+        check_gradient(lambda t: np.sum(t**2), gradient, theta, method=method, directions=directions, rng=rng)
+    if directions is None:
+        assert f"1 of 3 coordinates wrong, the worst at theta[1]: analytic {value}" in str(caught.value)
+    else:
+        assert "3 of 3 random directions wrong" in str(caught.value)
+    with pytest.raises(GradientError, match=r"1 of 1 .* numeric inf"):
+        check_gradient(lambda t: 1e305 * np.sign(t[0]), np.ones(1), np.zeros(1))
+    with pytest.raises(GradientError, match="3 of 3"):
+        check_gradient(lambda t: value + 0 * t[0], 2 * theta, theta, directions=directions, rng=rng, method="central")
+
+
+def test_a_nan_at_one_coordinate_leaves_the_others_judged():
+    def f(t):
+        return np.sum(t**2) + (np.nan if t[1] > 2 else 0.0)
+
+    theta = np.array([1.0, 2.0, 3.0])
+    with pytest.raises(GradientError, match=r"1 of 3 .* theta\[1\]: analytic 4\.0, numeric nan, .* most 6\.01e-06"):
+        check_gradient(f, 2 * theta, theta)
+    with pytest.raises(GradientError, match=r"2 of 3 .* theta\[1\]: analytic 4\.0, numeric nan, .* most 6\.11e-06"):
+        check_gradient(f, np.array([2.0, 4.0, 6.1]), theta)
+
+
+def test_the_complex_step_is_exact_where_central_differences_are_not():
+    def f(t):
+        return np.sum(np.exp(t) / np.sqrt(np.sin(t) ** 3 + np.cos(t) ** 3))
+
+    x = np.array([1.5])
+    # Squire & Trapp 1998, "Using complex variables to estimate derivatives of real functions", their example.
+    expected = 4.05342789389862
+    assert numeric_derivative(f, x, method="complex")[0] == pytest.approx(expected, rel=1e-14)
+    error = abs(numeric_derivative(f, x)[0] / expected - 1)
+    assert 1e-13 < error < 1e-8
+    result = check_gradient(f, numeric_derivative(f, x, method="complex"), x, method="complex", rtol=1e-14)
+    assert result.relative_error == 0.0
+
+
+def test_truncation_error_is_step_squared():
+    cubic = numeric_derivative(lambda t: t[0] ** 3, np.array([1.0]), step=1e-2)
+    assert cubic[0] == pytest.approx(3 + 1e-4, abs=1e-12)
+    imaginary = numeric_derivative(lambda t: t[0] ** 3, np.array([1.0]), step=1e-2, method="complex")
+    assert imaginary[0] == pytest.approx(3 - 1e-4, abs=1e-12)
+
+
+@pytest.mark.parametrize(("method", "step"), [("central", 1e-6), ("complex", 1e-30)])
+def test_default_steps(method, step):
+    seen = []
+
+    def f(t):
+        seen.append(t[0])
+        return t[0] ** 2
+
+    numeric_derivative(f, np.zeros(1), method=method)
+    assert seen == ([-step, step] if method == "central" else [1j * step])
+
+
+@BOTH
+def test_derivatives_of_arrays_have_the_axes_of_f_first(method):
+    x = np.arange(6.0).reshape(2, 3)
+    weights = np.arange(1.0, 25.0).reshape(4, 6)
+    jacobian = numeric_derivative(lambda t: (weights @ t.reshape(6)).reshape(2, 2), x, method=method)
+    assert jacobian.shape == (2, 2, 2, 3)
+    assert jacobian.dtype == np.float64
+    np.testing.assert_allclose(jacobian, weights.reshape(2, 2, 2, 3), rtol=1e-8)
+    gradient = numeric_derivative(lambda t: np.sum(t**2), x, method=method)
+    np.testing.assert_allclose(gradient, 2 * x, rtol=1e-8, atol=1e-8)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["central", "complex"]))
+def test_quadratic_forms_pass_and_their_forgotten_transposes_fail(seed, method):
+    rng = np.random.default_rng(seed)
+    a, theta = rng.standard_normal((4, 4)), rng.standard_normal(4)
+
+    def f(t):
+        return t @ a @ t
+
+    check_gradient(f, (a + a.T) @ theta, theta, method=method, rtol=1e-5)
+    check_gradient(f, (a + a.T) @ theta, theta, method=method, rtol=1e-5, directions=3, rng=rng)
+    with pytest.raises(GradientError):
+        check_gradient(f, 2 * a @ theta, theta, method=method, rtol=1e-5)
+
+
+def test_the_step_really_made_is_divided_by():
+    # Near 1e8 doubles are 1.5e-8 apart: a step of 1e-6 is rounded by up to 0.7 %, 7500 times rtol.
+    theta = np.array([1e8 + 0.3])
+    linear = numeric_derivative(lambda t: t[0] - 1e8, theta)
+    assert linear[0] == pytest.approx(1.0, abs=1e-15)
+    left, right = one_sided_slopes(lambda t: t[0] - 1e8, theta, 0)
+    assert (left, right) == (pytest.approx(1.0, abs=1e-15), pytest.approx(1.0, abs=1e-15))
+    with pytest.raises(ArgumentError, match=r"^step: found one too small to change theta"):
+        numeric_derivative(lambda t: t[0], np.array([1e12]))
+
+
+def test_one_sided_slopes_at_a_kink():
+    def f(t):
+        return max(t[0], 0.0) * 3 + t[1] ** 2
+
+    theta = np.array([0.0, 2.0])
+    assert one_sided_slopes(f, theta, 0) == (pytest.approx(0.0, abs=1e-8), pytest.approx(3.0, abs=1e-8))
+    left, right = one_sided_slopes(f, theta, 1, step=1e-3)
+    assert left == pytest.approx(4 - 1e-3, abs=1e-9)
+    assert right == pytest.approx(4 + 1e-3, abs=1e-9)
+    assert type(left) is float
+    assert type(right) is float
+    # Slopes are for the direction as given: twice as long is twice as steep, and turned round it swaps the sides.
+    doubled = one_sided_slopes(f, theta, np.array([2.0, 0.0]))
+    assert doubled == (pytest.approx(0.0, abs=1e-8), pytest.approx(6.0, abs=1e-8))
+    turned = one_sided_slopes(f, theta, np.array([-1.0, 0.0]))
+    assert turned == (pytest.approx(-3.0, abs=1e-8), pytest.approx(0.0, abs=1e-8))
+    both = one_sided_slopes(f, theta, np.array([1.0, 1.0]))
+    assert both == (pytest.approx(4.0, abs=1e-5), pytest.approx(7.0, abs=1e-5))
+    default = one_sided_slopes(lambda t: np.sum(t**2) * 1e6, np.zeros(1), np.int64(0))
+    assert default == (pytest.approx(-1.0), pytest.approx(1.0))
+
+
+def test_a_kink_fails_the_central_difference():
+    with pytest.raises(GradientError, match=r"analytic 1\.0, numeric 0\.5"):
+        check_gradient(lambda t: np.maximum(t, 0).sum(), np.ones(1), np.zeros(1))
+
+
+def test_arrays_of_any_layout_are_left_as_they_are():
+    theta = np.asfortranarray(THETA)
+    padded = np.zeros((3, 6))
+    padded[:, ::2] = RIGHT
+    gradient = padded[:, ::2]
+    theta.flags.writeable = gradient.flags.writeable = False
+    check_gradient(smooth, gradient, theta)
+    check_gradient(smooth, gradient, theta, directions=2, rng=np.random.default_rng(0), method="complex")
+    with pytest.raises(GradientError, match=r"theta\[1, 2\]"):
+        check_gradient(smooth, np.asfortranarray(one_entry(0.1)), theta)
+    np.testing.assert_array_equal(theta, THETA)
+
+
+def test_float32_is_refused():
+    theta = np.ones(2, dtype=np.float32)
+    with pytest.raises(ArgumentError, match=r"^theta: found 2 numbers of float32, .*float64, as float32 rounds"):
+        check_gradient(lambda t: np.sum(t**2), 2 * theta, theta)
+    with pytest.raises(ArgumentError, match=r"^gradient: found 2 numbers of float32"):
+        check_gradient(lambda t: np.sum(t**2), 2 * theta, theta.astype(float))
+    with pytest.raises(ArgumentError, match=r"^x: found 2 numbers of float32"):
+        numeric_derivative(lambda t: np.sum(t**2), theta)
+    with pytest.raises(ArgumentError, match=r"^theta: found 2 numbers of float32"):
+        one_sided_slopes(lambda t: np.sum(t**2), theta, 0)
+    with pytest.raises(ArgumentError, match=r"^f: found a result of float32 for an array of float64"):
+        check_gradient(lambda t: np.sum(t**2, dtype=np.float32), np.ones(2), np.ones(2))
+
+
+def test_an_f_that_drops_the_imaginary_part_is_refused():
+    with pytest.raises(ArgumentError, match=r"^f: found a result of float64 for an array of complex128"):
+        check_gradient(lambda t: np.sum(np.abs(t)), np.ones(2), np.ones(2), method="complex")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "forward"}, "method: found 'forward', expected 'central' or 'complex'"),
+        ({"step": 0}, "step: found 0, expected a number above 0"),
+        ({"step": math.nan}, "step: found nan"),
+        ({"step": math.inf}, "step: found inf"),
+        ({"step": "1e-6"}, "step: found '1e-6'"),
+        ({"step": True}, "step: found True"),
+        ({"rtol": 0.0}, "rtol: found 0.0"),
+        ({"rtol": -1}, "rtol: found -1"),
+        ({"directions": 3}, "rng: found None"),
+        ({"directions": 0, "rng": np.random.default_rng(0)}, "directions: found 0"),
+        ({"directions": 2.0, "rng": np.random.default_rng(0)}, "directions: found 2.0"),
+        ({"directions": True, "rng": np.random.default_rng(0)}, "directions: found True"),
+        ({"gradient": np.ones(3)}, r"gradient: found shape \(3,\), expected \(2,\)"),
+        ({"f": lambda t: t**2}, r"f: found a result of shape \(2,\), expected one number"),
+        ({"theta": np.zeros(0), "gradient": np.zeros(0)}, "theta: found 0 numbers of float64"),
+    ],
+)
+def test_bad_arguments(change, message):
+    arguments = {"f": lambda t: np.sum(t**2), "gradient": np.full(2, 2.0), "theta": np.ones(2)} | change
+    with pytest.raises(ArgumentError, match=f"^{message}"):
+        check_gradient(**arguments)
+
+
+def test_bad_arguments_of_the_others():
+    def f(t):
+        return np.sum(t**2)
+
+    with pytest.raises(ArgumentError, match=r"^method: found 'forward'"):
+        numeric_derivative(f, np.ones(2), method="forward")
+    with pytest.raises(ArgumentError, match=r"^step: found -1"):
+        numeric_derivative(f, np.ones(2), step=-1)
+    with pytest.raises(ArgumentError, match=r"^step: found 0"):
+        one_sided_slopes(f, np.ones(2), 0, step=0)
+    for index in (-1, 2):
+        with pytest.raises(ArgumentError, match=f"^direction: found {index}, expected an index from 0 to 1"):
+            one_sided_slopes(f, np.ones(2), index)
+    with pytest.raises(ArgumentError, match=r"^direction: found 2 numbers of float32"):
+        one_sided_slopes(f, np.ones(2), np.ones(2, dtype=np.float32))
+    for direction in (np.zeros(2), np.ones(3)):
+        with pytest.raises(ArgumentError, match=r"^direction: found shape .*, expected shape \(2,\), not all 0"):
+            one_sided_slopes(f, np.ones(2), direction)
