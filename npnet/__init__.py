@@ -1,0 +1,76 @@
+"""A multilayer perceptron written by hand, to see how small networks learn, how sparse they can be and why they break.
+
+A network is an architecture, `MLP`, and one flat vector of parameters, `theta`. Everything else is a pure function of
+the two: see `npnet.backprop` for the equations and `npnet.kernels` for the loops that compute them.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from npnet.backprop import activations, forward, gradient, losses, probabilities
+from npnet.corruptions import corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
+from npnet.datasets import balance, corrupt_labels, digit_pair, load, stratified_split, subset
+from npnet.derivatives import activation_codes, gradient_norms, input_gradient, jacobian, per_example_gradients
+from npnet.errors import ArgumentError, DataError, GradientError, NpnetError
+from npnet.gradcheck import check_gradient
+from npnet.idx import read_idx, write_idx
+from npnet.metrics import evaluate, predict
+from npnet.mlp import MLP
+from npnet.pruning import apply_mask, dead_units, geometric, iterative, magnitude, prune, random_scores, sparsity
+from npnet.saliency import gradient_times_input, integrated_gradients, randomisations, smooth_grad
+from npnet.sgd import EarlyStopping, cosine, step_decay, train, warmup
+
+try:
+    __version__ = version("npnet")
+except PackageNotFoundError:  # A checkout that was never installed.
+    __version__ = "unknown"
+
+__all__ = [
+    "MLP",
+    "ArgumentError",
+    "DataError",
+    "EarlyStopping",
+    "GradientError",
+    "NpnetError",
+    "activation_codes",
+    "activations",
+    "apply_mask",
+    "balance",
+    "check_gradient",
+    "corrupt",
+    "corrupt_labels",
+    "cosine",
+    "dead_units",
+    "digit_pair",
+    "evaluate",
+    "forward",
+    "gaussian_noise",
+    "geometric",
+    "gradient",
+    "gradient_norms",
+    "gradient_times_input",
+    "impulse_noise",
+    "input_gradient",
+    "integrated_gradients",
+    "iterative",
+    "jacobian",
+    "load",
+    "losses",
+    "magnitude",
+    "occlude",
+    "per_example_gradients",
+    "predict",
+    "probabilities",
+    "prune",
+    "random_scores",
+    "randomisations",
+    "read_idx",
+    "shot_noise",
+    "smooth_grad",
+    "sparsity",
+    "step_decay",
+    "stratified_split",
+    "subset",
+    "train",
+    "warmup",
+    "write_idx",
+]
