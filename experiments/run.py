@@ -1,0 +1,270 @@
+"""Run trials on any executor, keep each result as it comes, and say how long the rest will take."""
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import platform
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from queue import SimpleQueue
+from types import FrameType, TracebackType
+from typing import Self, TypeVar
+
+from tqdm import tqdm
+
+from experiments.store import Result, Store, StoreError, write_atomically
+from experiments.trials import describe, key
+from npnet.errors import NpnetError
+
+Trial = TypeVar("Trial")
+
+
+class Interrupted(NpnetError):
+    """The user stopped a run, by Ctrl-C or SIGTERM; what was finished is kept."""
+
+
+def run_trials(
+    trials: Iterable[Trial],
+    work: Callable[[Trial], Result],
+    store: Store,
+    executor: Executor,
+    *,
+    cost: Callable[[Trial], float],
+    label: str,
+    progress: bool = True,
+) -> list[Result]:
+    """Do the work of every trial that is not in the store yet.
+
+    The trials with the largest cost are started first, so that none of them is left alone at the end. At the
+    first Ctrl-C (or SIGTERM) no more trials are started, and those that run are waited for and kept; a second
+    one ends the process at once.
+
+    Parameters
+    ----------
+    trials
+        Which trials; one that is given twice is run once.
+    work
+        The result of one trial; a plain function, called in the executor.
+    store
+        Where results are found and kept. Only this thread writes to it.
+    executor
+        Any `concurrent.futures.Executor`: threads suit kernels that release the GIL.
+    cost
+        How long a trial takes compared with the others, in any unit; weighs the progress.
+    label
+        What the trials are, for the progress bar.
+    progress
+        Whether to write to stderr: a bar if it is a terminal, otherwise a line at each tenth of the work.
+
+    Returns
+    -------
+    list of dict
+        The results in the order of `trials`.
+
+    Raises
+    ------
+    Interrupted
+        If the user stopped the run.
+    StoreError
+        If a result cannot be kept.
+    Exception
+        The first that a trial raises, with a note that names the trial. Trials that have not started are
+        cancelled; the results of those that finish are kept.
+    """
+    trials = list(trials)
+    wanted = {key(trial): trial for trial in trials}
+    todo = sorted((trial for trial in wanted.values() if store.get(trial) is None), key=cost, reverse=True)
+    found = len(wanted) - len(todo)
+    if progress and found:
+        print(f"resuming: {found} of {len(wanted)} trials found in {store.folder}", file=sys.stderr)
+
+    def interrupted() -> str:
+        kept = sum(name in store for name in wanted)
+        return (
+            f"interrupted: {kept} of {len(wanted)} results are kept in {store.folder}; "
+            "run the same command again to resume"
+        )
+
+    failure: BaseException | None = None
+    # What ends is put here, and None at the first Ctrl-C: a queue that a signal handler may put into.
+    ended: SimpleQueue[Future[Result] | None] = SimpleQueue()
+    with (
+        _stop_requests(ended, interrupted) as stop,
+        _Progress(label, sum(map(cost, todo)), found, len(wanted), progress) as bar,
+    ):
+        running = {executor.submit(work, trial): trial for trial in todo}
+        for future in running:
+            future.add_done_callback(ended.put)
+        while running:
+            done = ended.get()
+            if done in running:
+                trial = running.pop(done)
+                if error := _keep(done, trial, store):
+                    failure = failure or error
+                else:
+                    bar.advance(cost(trial))
+            if done is None or (failure and not stop.requested):
+                stop.requested = True
+                running = {future: trial for future, trial in running.items() if not future.cancel()}
+                left = sum(future.running() for future in running)
+                if progress and left:
+                    bar.say(f"stopping once the running trials end ({left} left; Ctrl-C stops at once)")
+    if failure:
+        raise failure
+    if stop.requested:
+        raise Interrupted(interrupted())
+    return [store.results[key(trial)] for trial in trials]
+
+
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every experiment made of trials has.
+
+    Without ``--out``, ``args.out`` is ``results/<experiment>``, or ``results/<experiment>-quick``.
+    """
+    parser.add_argument("--quick", action="store_true", help="a small version of the experiment, in a minute or so")
+    parser.add_argument("--seeds", type=positive, metavar="N", help="how many seeds (default: as the experiment says)")
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        default=os.cpu_count() or 1,
+        help="how many trials run at a time (default: %(default)s, one per processor)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: results/<experiment>)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the MNIST files")
+
+
+def positive(text: str) -> int:
+    """The whole number of at least 1 that a command line argument gives."""
+    with contextlib.suppress(ValueError):
+        if (number := int(text)) >= 1:
+            return number
+    raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+
+
+def write_settings(
+    folder: Path, arguments: Mapping[str, object], seeds: Sequence[int], data: Mapping[str, str]
+) -> None:
+    """Write ``settings.json``: what made the results of the last run in this folder.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    arguments
+        Of the command, ``vars(args)``.
+    seeds
+        All seeds used.
+    data
+        The checksum of each data file.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    packages = {name: version(name) for name in ("numpy", "numba", "matplotlib")}
+    settings = {
+        "arguments": dict(arguments),
+        "seeds": list(seeds),
+        "versions": {"python": platform.python_version(), **packages},
+        "data": dict(data),
+    }
+    write_atomically(folder / "settings.json", f"{json.dumps(settings, indent=2, default=str)}\n".encode())
+
+
+def _keep(future: Future[Result], trial: object, store: Store) -> BaseException | None:
+    """Store the result of a finished trial; return what went wrong instead."""
+    error = future.exception()
+    if error is not None:
+        error.add_note(f"(in the trial {describe(trial)})")
+        return error
+    try:
+        store.add(trial, future.result())
+    except StoreError as full:
+        return full
+    return None
+
+
+@dataclass
+class _Stop:
+    requested: bool = False
+
+
+@contextlib.contextmanager
+def _stop_requests(ended: "SimpleQueue[Future[Result] | None]", message: Callable[[], str]) -> Iterator[_Stop]:
+    """Put None into the queue at the first Ctrl-C or SIGTERM; end the process at the next."""
+    stop = _Stop()
+
+    def request(signum: int, frame: FrameType | None) -> None:
+        if stop.requested:
+            # Python would wait for its threads, and a thread in a kernel cannot be stopped. The store is
+            # whole at any moment, so nothing is lost by leaving here.
+            os.write(2, f"\n{message()}\n".encode())
+            os._exit(2)
+        stop.requested = True
+        ended.put(None)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # Only the main thread receives signals.
+        return
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Progress:
+    """How much of the work is done, weighted by cost so that the time left is honest."""
+
+    def __init__(self, label: str, work: float, done: int, trials: int, show: bool) -> None:
+        self._label, self._work, self._done, self._trials = label, work, done, trials
+        self._advanced = 0.0
+        self._lines = show and not sys.stderr.isatty()
+        self._bar = tqdm(
+            total=work,
+            desc=self._count(),
+            bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left",
+            disable=not show or self._lines or not work,
+            smoothing=0,
+            dynamic_ncols=True,
+            file=sys.stderr,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def advance(self, cost: float) -> None:
+        """One trial of this cost is done."""
+        tenths = self._tenths()
+        self._done += 1
+        self._advanced += cost
+        self._bar.set_description_str(self._count(), refresh=False)
+        self._bar.update(cost)
+        if self._lines and self._tenths() > tenths:
+            print(f"{self._count()}, {10 * self._tenths()} % of the work", file=sys.stderr)
+
+    def say(self, message: str) -> None:
+        """Write a line without breaking the bar."""
+        self._bar.write(message, file=sys.stderr)
+
+    def _count(self) -> str:
+        return f"{self._label}: {self._done} of {self._trials} trials"
+
+    def _tenths(self) -> int:
+        return math.floor(10 * self._advanced / self._work + 1e-9) if self._work else 0

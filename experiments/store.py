@@ -1,0 +1,283 @@
+"""Results of trials on disk: one file that a person can open, whole after a kill at any moment.
+
+``results.jsonl`` holds a header and then one line per trial, sorted by the trials' fields, so its bytes do
+not depend on the order in which the trials ended::
+
+    {"format": 1, "experiment": "low_capacity"}
+    {"key": "0f3c…", "trial": {"digits": [4, 9], "hidden": 24, "seed": 0}, "result": {"f1": 0.872}}
+
+Floats are written so that they read back exactly; NaN and infinities as ``NaN``, ``Infinity`` and
+``-Infinity``.
+
+While a run goes on, each result is a file of its own in ``unfinished/``. A file is written under a temporary
+name and then renamed, so there are no torn files, whenever the process is killed.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from experiments.trials import key, plain
+from npnet.errors import NpnetError
+
+Result: TypeAlias = dict[str, Any]
+
+FORMAT = 1
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class StoreError(NpnetError):
+    """The results folder, or a file in it, cannot be used."""
+
+
+class Store:
+    """The results of one experiment in one folder, for one process at a time.
+
+    Opening it reads what earlier runs left there, killed ones included, and writes it back, so a folder that
+    cannot be written is found before a trial is run. As a context manager it settles if all went well, and
+    is closed in any case.
+
+    Parameters
+    ----------
+    folder
+        Where the results are; made if it does not exist.
+    experiment
+        Name of the experiment, which the file's header must bear.
+
+    Attributes
+    ----------
+    results : dict
+        The result of each trial, under the trial's `key`.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written or is in use by another process, or if a file in it is torn, is
+        broken, or belongs to another experiment or format.
+    """
+
+    def __init__(self, folder: Path | str, experiment: str) -> None:
+        self.folder = Path(folder)
+        self.results: dict[str, Result] = {}
+        self._trials: dict[str, dict[str, Any]] = {}
+        self._header = {"format": FORMAT, "experiment": experiment}
+        self._file = self.folder / "results.jsonl"
+        self._unfinished = self.folder / "unfinished"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(f"{self.folder}: cannot be written ({error.strerror}); choose another --out") from error
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.settle()
+        finally:
+            self.close()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.results
+
+    def get(self, trial: object) -> Result | None:
+        """The result of a trial, or None if there is none.
+
+        Raises
+        ------
+        StoreError
+            If what is stored under the trial's key is of a trial with other settings: the file was edited, or
+            a default changed in the code.
+        """
+        name = key(trial)
+        if name not in self.results:
+            return None
+        stored = self._trials[name]
+        for field, value in plain(trial).items():
+            if field in stored and json.dumps(stored[field]) != json.dumps(value):
+                raise StoreError(
+                    f"{self._file}: the result {name} is of a trial with {field} = "
+                    f"{json.dumps(stored[field])}, expected {json.dumps(value)}; delete its line to run the "
+                    "trial again, or choose another --out"
+                )
+        return self.results[name]
+
+    def add(self, trial: object, result: Result) -> None:
+        """Keep the result of a trial: when this returns, it is on disk.
+
+        Parameters
+        ----------
+        trial
+            A trial, see `experiments.trials`.
+        result
+            What JSON can hold. It is kept as JSON gives it back (a tuple as a list), so that a run that
+            resumes sees the same values.
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the folder cannot be written (earlier results stay as they are), or if
+            another result of this trial is stored already.
+        """
+        line = json.dumps({"key": key(trial), "trial": plain(trial), "result": result})
+        entry = json.loads(line)
+        path = self._unfinished / f"{entry['key']}.json"
+        if entry["key"] not in self:
+            try:
+                write_atomically(path, f"{line}\n".encode())
+            except StoreError as error:
+                raise StoreError(
+                    f"{error}; {len(self.results)} results are kept; free some space or make the folder "
+                    "writable, and run the same command again to resume"
+                ) from error
+        self._keep(entry, str(path))
+
+    def settle(self) -> None:
+        """Merge all results into ``results.jsonl``, then remove ``unfinished/``.
+
+        A kill between the two leaves a result in both places, which is harmless.
+
+        Raises
+        ------
+        StoreError
+            If the file cannot be written; the results stay where they are.
+        """
+        names = sorted(self.results, key=lambda name: (_order(self._trials[name]), name))
+        lines = [self._header, *map(self._entry, names)]
+        write_atomically(self._file, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        with contextlib.suppress(OSError):
+            for path in [*self._unfinished.glob("*.json"), *self._unfinished.glob("*.tmp")]:
+                path.unlink()
+            self._unfinished.rmdir()
+
+    def close(self) -> None:
+        """Let other processes use the folder. What was added stays, settled or not."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _open(self) -> None:
+        try:
+            # The kernel releases this lock when the process ends, however it ends.
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._read()
+            self.settle()
+            self._unfinished.mkdir(exist_ok=True)
+        except BlockingIOError as error:
+            raise StoreError(
+                f"{self.folder}: is in use by another run; wait for its end or choose another --out"
+            ) from error
+        except OSError as error:
+            path = error.filename or self.folder
+            raise StoreError(f"{path}: cannot be used ({error.strerror}); choose another --out") from error
+
+    def _read(self) -> None:
+        if self._file.exists():
+            self._read_file()
+        for path in sorted(self._unfinished.glob("*.json")):
+            entry = _parse(path.read_bytes())
+            if entry is None or entry["key"] != path.stem:
+                raise StoreError(f"{path}: is not a complete result; delete this file to run its trial again")
+            self._keep(entry, str(path))
+
+    def _read_file(self) -> None:
+        lines = self._file.read_bytes().splitlines(keepends=True) or [b""]
+        header = _json(lines[0])
+        if header != self._header:
+            found = lines[0].decode(errors="replace").strip()
+            raise StoreError(
+                f"{self._file}: the first line is {found[:80]!r}, expected {json.dumps(self._header)}; "
+                "choose another --out or delete the file"
+            )
+        for number, line in enumerate(lines[1:], 2):
+            where = f"{self._file}, line {number}"
+            entry = _parse(line)
+            if entry is None:
+                fault = "is torn (the last line of the file)" if number == len(lines) else "is not a result"
+                raise StoreError(
+                    f"{where}: {fault}; {number - 2} complete results precede it; delete this line to run "
+                    "only its trial again, or choose another --out"
+                )
+            self._keep(entry, where)
+
+    def _keep(self, entry: dict[str, Any], where: str) -> None:
+        name = entry["key"]
+        # As text, because == takes 1 and 1.0 for the same, and may not take NaN for itself.
+        if name in self.results and json.dumps(entry) != json.dumps(self._entry(name)):
+            raise StoreError(f"{where}: the key {name} is already there with another result; delete one of the two")
+        self.results[name] = entry["result"]
+        self._trials[name] = entry["trial"]
+
+    def _entry(self, name: str) -> dict[str, Any]:
+        return {"key": name, "trial": self._trials[name], "result": self.results[name]}
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that there is always the old one or the new one, whole.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written; the old file stays as it is.
+    """
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        reason = "no space left" if error.errno in _NO_SPACE else "cannot be written"
+        raise StoreError(f"{path}: {reason} ({error.strerror})") from error
+
+
+def _json(line: bytes) -> Any:
+    """The JSON value of a whole line, or None."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The result that a whole line holds, or None."""
+    entry = _json(line)
+    shape = {"key": str, "trial": dict, "result": dict}
+    if isinstance(entry, dict) and {name: type(value) for name, value in entry.items()} == shape:
+        return entry
+    return None
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    """Sort key of a JSON value: numbers by size, text by alphabet, one kind never compared with another."""
+    match value:
+        case None:
+            return 0, 0
+        case bool() | int() | float():
+            return 1, value
+        case str():
+            return 2, value
+        case dict():
+            return 3, [(name, _order(item)) for name, item in value.items()]
+        case _:
+            return 4, [_order(item) for item in value]

@@ -1,0 +1,92 @@
+"""How all figures look: colours that the colour-blind can tell apart, text that is legible at half size.
+
+Figures are made without pyplot, so there is no display, no window and no global list of figures.
+"""
+
+import io
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+from cycler import cycler
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from experiments.store import write_atomically
+
+# M. Okabe and K. Ito, "Color Universal Design" (2008), without the yellow that is lost on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+_DPI = 150
+_STYLE: dict[str, Any] = {
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "font.size": 15,
+    "image.cmap": "cividis",
+    "legend.frameon": False,
+    "lines.linewidth": 2.5,
+    "lines.markersize": 8,
+}
+
+
+@contextmanager
+def figure(
+    rows: int = 1, columns: int = 1, *, panel: tuple[float, float] = (6.0, 4.5), **subplots: Any
+) -> Iterator[tuple[Figure, NDArray[Any]]]:
+    """A figure and its axes, of shape (rows, columns), to draw on inside ``with``.
+
+    Parameters
+    ----------
+    rows, columns
+        How many panels.
+    panel
+        Width and height of a panel in inches.
+    **subplots
+        For `matplotlib.figure.Figure.subplots`, such as ``sharey=True``.
+    """
+    width, height = panel
+    # From matplotlib's own defaults, so that a user's matplotlibrc does not change the figures.
+    with matplotlib.style.context(["default", _STYLE]):
+        drawing = Figure(figsize=(columns * width, rows * height), layout="constrained")
+        axes: NDArray[Any] = drawing.subplots(rows, columns, squeeze=False, **subplots)
+        yield drawing, axes
+
+
+def save(drawing: Figure, folder: Path, name: str, caption: str) -> Path:
+    """Write a figure to ``<folder>/figures/<name>`` with its caption under it; equal figures, equal bytes.
+
+    Parameters
+    ----------
+    drawing
+        A figure from `figure`.
+    folder
+        The results folder.
+    name
+        File name, ending in ``.png``.
+    caption
+        What the figure shows and over how many samples; also stored in the file's description.
+
+    Returns
+    -------
+    Path
+        Where it is.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
+    """
+    columns = int(10 * drawing.get_figwidth())
+    drawing.text(0.01, -0.02, textwrap.fill(caption, columns), ha="left", va="top", fontsize=13)
+    png = io.BytesIO()
+    metadata = {"Software": None, "Description": caption}
+    drawing.savefig(png, format="png", dpi=_DPI, bbox_inches="tight", metadata=metadata)
+    path = folder / "figures" / name
+    write_atomically(path, png.getvalue())
+    return path

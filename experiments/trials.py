@@ -1,0 +1,85 @@
+"""A trial is a value: a frozen dataclass of plain fields, whose content hash names its result.
+
+Plain is ``str``, ``int``, ``float`` (not NaN), ``bool``, ``None``, or a tuple of these. A trial says all that
+its result depends on, the seed included::
+
+    @dataclass(frozen=True)
+    class Trial:
+        digits: tuple[int, int]
+        hidden: int
+        seed: int
+        batch: int = 32
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from typing import Any
+
+from npnet.errors import ArgumentError
+
+
+def plain(trial: object) -> dict[str, Any]:
+    """All fields of a trial, in the order of their declaration, as JSON values (a tuple becomes a list).
+
+    Raises
+    ------
+    ArgumentError
+        If `trial` is not a frozen dataclass, or one of its fields is not plain.
+    """
+    _check(trial)
+    return {
+        field.name: _plain(getattr(trial, field.name), f"{type(trial).__name__}.{field.name}")
+        for field in dataclasses.fields(trial)  # type: ignore[arg-type]
+    }
+
+
+def key(trial: object) -> str:
+    """Name of a trial's result: 16 hexadecimal digits of the SHA-256 of its class' name and its settings.
+
+    Only the fields that differ from their defaults count, so a new field with a default keeps the keys of old
+    trials. Two trials of a class have the same key only if all their fields are the same: ``1``, ``1.0`` and
+    ``True`` are three values, ``0.0`` and ``-0.0`` are two.
+
+    Raises
+    ------
+    ArgumentError
+        As in `plain`.
+    """
+    text = json.dumps([type(trial).__name__, _changed(trial)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def describe(trial: object) -> str:
+    """The trial for a message: its class and the fields that differ from their defaults."""
+    settings = (f"{name}={getattr(trial, name)!r}" for name in _changed(trial))
+    return f"{type(trial).__name__}({', '.join(settings)})"
+
+
+def _check(trial: object) -> None:
+    params = getattr(trial, "__dataclass_params__", None)
+    if params is None or not params.frozen or isinstance(trial, type):
+        raise ArgumentError(f"trial is {trial!r}, expected an instance of a frozen dataclass")
+
+
+def _plain(value: object, where: str) -> Any:
+    if type(value) is tuple:
+        return [_plain(item, where) for item in value]
+    if value is None or type(value) in (str, int, bool) or (type(value) is float and not math.isnan(value)):
+        return value
+    raise ArgumentError(
+        f"{where} holds {value!r} of type {type(value).__name__}, "
+        "expected str, int, bool, None, a float that is not NaN, or a tuple of these"
+    )
+
+
+def _changed(trial: object) -> dict[str, Any]:
+    values = plain(trial)
+    for field in dataclasses.fields(trial):  # type: ignore[arg-type]
+        if field.default is dataclasses.MISSING:
+            continue
+        # As text, because == takes 1, 1.0 and True for the same.
+        if json.dumps(values[field.name]) == json.dumps(_plain(field.default, field.name)):
+            del values[field.name]
+    return values

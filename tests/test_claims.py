@@ -1,0 +1,107 @@
+"""Claims: the verdict comes from the rule, and the tables can be read."""
+
+import math
+
+import pytest
+
+from experiments.claims import Claim, Judgement, Verdict, judge_all, markdown, spread, terminal
+from npnet.errors import ArgumentError
+
+
+def judge(results):
+    fails = [h for h, f1 in results.items() if f1 < 0.9]
+    if not fails:
+        return Judgement("all above", Verdict.HOLDS)
+    if len(fails) == len(results):
+        return Judgement("none above", Verdict.FAILS)
+    return Judgement(f"{len(fails)} below", Verdict.CONDITIONAL, f"h > {max(fails)}")
+
+
+CLAIM = Claim("Small nets |learn|\n4v9.", "F1 > 0.9", "mean F1 > 0.9 at all h", judge, "capacity.png")
+LONG = Claim("word " * 40, "1e-3 " * 30, "rule", judge, "long.png")
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict"),
+    [({2: 0.95, 4: 0.99}, "holds"), ({2: 0.5}, "does not hold"), ({2: 0.5, 4: 0.99}, "holds only if h > 2")],
+)
+def test_the_rule_gives_the_verdict(results, verdict):
+    assert [str(judgement) for judgement in judge_all([CLAIM, LONG], results)] == [verdict, verdict]
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_condition_goes_with_its_verdict(verdict):
+    conditional = verdict is Verdict.CONDITIONAL
+    Judgement("x", verdict, "h > 2" if conditional else "")
+    with pytest.raises(ArgumentError, match=rf"^condition is .* with the verdict '{verdict.value}', expected a cond"):
+        Judgement("x", verdict, "" if conditional else "h > 2")
+
+
+def test_markdown():
+    assert markdown([CLAIM], judge_all([CLAIM], {2: 0.5, 4: 0.99})) == (
+        "| claim | published | ours | rule | verdict | figure |\n"
+        "| --- | --- | --- | --- | --- | --- |\n"
+        r"| Small nets \|learn\| 4v9. | F1 > 0.9 | 1 below | mean F1 > 0.9 at all h | **holds only if h > 2** "
+        "| [capacity.png](figures/capacity.png) |\n"
+    )
+
+
+def test_terminal():
+    assert terminal([CLAIM], judge_all([CLAIM], {2: 0.5, 4: 0.99})) == (
+        "1. Small nets |learn| 4v9.\n"
+        "   published  F1 > 0.9\n"
+        "   ours       1 below\n"
+        "   rule       mean F1 > 0.9 at all h\n"
+        "   verdict    holds only if h > 2\n"
+        "   figure     figures/capacity.png\n"
+    )
+
+
+@pytest.mark.parametrize("width", [100, 60])
+def test_terminal_wraps(width):
+    text = terminal([CLAIM, LONG], judge_all([CLAIM, LONG], {2: 0.5}), width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "" in lines  # between two claims
+    start = lines.index("") + 1
+    assert lines[start].startswith("2. word ")
+    assert lines[start + 1].startswith("   word ")
+    assert "".join(f"{line[3:]} " for line in lines[start:] if "word" in line) == "word " * 40
+
+
+def test_terminal_is_100_columns_wide():
+    lines = terminal([LONG], judge_all([LONG], {2: 0.5})).splitlines()
+    assert lines == terminal([LONG], judge_all([LONG], {2: 0.5}), 100).splitlines()
+    assert max(map(len, lines)) > 90
+
+
+@pytest.mark.parametrize("table", [markdown, terminal])
+def test_each_claim_needs_its_judgement(table):
+    with pytest.raises(ValueError, match="zip"):
+        table([CLAIM, LONG], judge_all([CLAIM], {2: 0.5}))
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([0.25], "0.250 (n = 1)"),
+        ([1.0, 2.0, 3.0], "2.000 ± 1.000 (n = 3)"),
+        ([0.0, 1.0], "0.500 ± 0.707 (n = 2)"),
+        ([1.0, math.nan], "nan ± nan (n = 2)"),
+        ([1.0, math.inf], "inf ± nan (n = 2)"),
+        ([math.inf, -math.inf], "nan ± nan (n = 2)"),
+        ([math.nan], "nan (n = 1)"),
+    ],
+)
+def test_spread(values, text):
+    assert spread(values) == text
+
+
+def test_spread_of_other_digits():
+    assert spread([1.0, 2.0, 3.0], digits=1) == "2.0 ± 1.0 (n = 3)"
+    assert spread([1.26], digits=1) == "1.3 (n = 1)"
+
+
+def test_spread_of_nothing():
+    with pytest.raises(ArgumentError, match=r"^values is empty, expected one number per seed$"):
+        spread([])

@@ -1,0 +1,300 @@
+"""The command line: one sentence and status 2 for what a user can do wrong, no loss when a run is stopped."""
+
+import os
+import random
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from experiments import __main__ as command_line
+
+ROOT = Path(__file__).resolve().parent.parent
+TOY = '''"""Counts to ten, slowly.
+
+More of it.
+"""
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from experiments.run import run_options, run_trials
+from experiments.store import Store
+
+
+@dataclass(frozen=True)
+class Trial:
+    seed: int
+
+
+def work(trial):
+    time.sleep(SECONDS)
+    return {"value": trial.seed / 7}
+
+
+def add_arguments(parser):
+    run_options(parser)
+
+
+def main(args):
+    trials = [Trial(seed) for seed in range(args.seeds or 10)]
+    with Store(args.out, args.experiment) as store, ThreadPoolExecutor(args.workers) as executor:
+        run_trials(trials, work, store, executor, cost=lambda trial: 1.0, label="toy")
+    print("done")
+'''
+COMMAND = """
+import sys
+from experiments import __main__ as command_line
+command_line.EXPERIMENTS["toy"] = "toy_experiment"
+sys.exit(command_line.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def register(tmp_path, monkeypatch):
+    """Make an experiment of a source text, known to this process."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def write(source, name="toy"):
+        (tmp_path / f"{name}_experiment.py").write_text(source)
+        monkeypatch.setitem(command_line.EXPERIMENTS, name, f"{name}_experiment")
+        monkeypatch.delitem(sys.modules, f"{name}_experiment", raising=False)
+
+    return write
+
+
+@pytest.fixture
+def toy(register):
+    register(TOY.replace("SECONDS", "0"))
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the toy in a process of its own, with trials that take a while."""
+
+    @contextmanager
+    def start(*arguments, seconds=0.02):
+        (tmp_path / "toy_experiment.py").write_text(TOY.replace("SECONDS", str(seconds)))
+        process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, "toy", *arguments],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    return start
+
+
+def wait_for_results(folder, count=1):
+    deadline = time.monotonic() + 30
+    while len(list(folder.glob("unfinished/*.json"))) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def error(capsys, *arguments):
+    """The one line on stderr of a command that fails."""
+    assert command_line.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err.rstrip()
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
+def test_the_listing(toy, capsys, arguments):
+    assert command_line.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "usage: python -m experiments NAME [options]   (NAME --help lists the options)"
+    assert lines[1] == ""
+    assert [line.split(maxsplit=1) for line in lines[2:]][-1] == ["toy", "Counts to ten, slowly."]
+    assert len(lines) == 2 + len(command_line.EXPERIMENTS)
+
+
+def test_the_listing_imports_nothing(register, capsys):
+    register('"""Cannot be imported."""\nraise RuntimeError\n', "a_long_name")
+    register('"""Neither can this."""\nraise RuntimeError\n', "short")
+    assert command_line.main([]) == 0
+    out = capsys.readouterr().out
+    assert "\n  a_long_name" in out
+    assert out.index("Cannot") - out.index("a_long") == out.index("Neither") - out.index("short")
+
+
+def test_each_experiment_has_a_line():
+    for module in command_line.EXPERIMENTS.values():
+        assert command_line._summary(module).endswith(".")
+
+
+def test_the_module_runs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(ROOT / "experiments" / "__main__.py"), run_name="__main__")
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: python -m experiments NAME")
+
+
+@pytest.mark.parametrize(("given", "seen"), [(None, "1"), ("4", "4")])
+def test_blas_has_one_thread_unless_the_user_says_otherwise(given, seen):
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    env = {name: value for name, value in os.environ.items() if name not in names} | {"PYTHONPATH": str(ROOT)}
+    code = f"import os, experiments.__main__; print(*(os.environ[name] for name in {names}))"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env=env | (dict.fromkeys(names, given) if given else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == [seen] * 3
+
+
+def test_a_run(toy, tmp_path, capsys):
+    assert command_line.main(["toy", "--seeds", "3", "--workers", "1"]) == 0
+    assert capsys.readouterr().out == "done\n"
+    assert len((tmp_path / "results" / "toy" / "results.jsonl").read_text().splitlines()) == 4
+    assert command_line.main(["toy", "--quick", "--seeds", "1"]) == 0
+    assert len((tmp_path / "results" / "toy-quick" / "results.jsonl").read_text().splitlines()) == 2
+    assert command_line.main(["toy", "--seeds", "2", "--out", "größe [1] x"]) == 0
+    assert len((tmp_path / "größe [1] x" / "results.jsonl").read_text().splitlines()) == 3
+
+
+def test_options_of_its_own(register, capsys):
+    register(
+        '"""Its own."""\n'
+        "def add_arguments(parser): parser.add_argument('what'); parser.add_argument('--out')\n"
+        "def main(args): print(args.what, args.out, args.experiment)\n"
+    )
+    assert command_line.main(["toy", "kernels"]) == 0
+    assert capsys.readouterr().out == f"kernels {Path('results', 'toy')} toy\n"
+
+
+def test_help_of_an_experiment(toy, capsys):
+    with pytest.raises(SystemExit) as caught:
+        command_line.main(["toy", "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: python -m experiments toy ")
+    assert "Counts to ten, slowly." in out
+
+
+def test_an_unknown_experiment(toy, capsys):
+    found = error(capsys, "tyo", "--quick")
+    names = ", ".join(command_line.EXPERIMENTS)
+    assert found == f"error: there is no experiment 'tyo' (did you mean toy?), expected one of: {names}"
+    assert error(capsys, "zzzzzz") == f"error: there is no experiment 'zzzzzz', expected one of: {names}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "0"], "argument --seeds: expected a whole number of at least 1, found '0'"),
+        (["--workers", "-1"], "argument --workers: expected a whole number of at least 1, found '-1'"),
+        (["--seeds"], "argument --seeds: expected one argument"),
+        (["--seed", "1"], "unrecognized arguments: --seed 1"),
+        (["--what"], "unrecognized arguments: --what"),
+    ],
+)
+def test_wrong_arguments(toy, capsys, tmp_path, arguments, message):
+    assert error(capsys, "toy", *arguments) == f"error: {message} (see python -m experiments toy --help)"
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_folder_that_cannot_be_written(toy, capsys, tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert error(capsys, "toy", "--out", "file") == (
+        "error: file: cannot be written (File exists); choose another --out"
+    )
+
+
+def failing(statement):
+    return f'"""Fails."""\ndef add_arguments(parser): pass\ndef main(args):\n{statement}\n'
+
+
+def test_an_error_in_a_trial_is_one_sentence_that_names_it(register, capsys):
+    note = "\n  e.add_note('(in the trial T(x=1))')\n  raise e"
+    register(failing(f"  from npnet.errors import ArgumentError\n  e = ArgumentError('rate is -1'){note}"))
+    assert error(capsys, "toy") == "error: rate is -1 (in the trial T(x=1))"
+
+
+def test_ctrl_c_outside_a_run(register, capsys):
+    register(failing("  raise KeyboardInterrupt"))
+    assert error(capsys, "toy") == "interrupted"
+
+
+def test_ctrl_c_in_a_run_is_no_error(register, capsys):
+    register(failing("  from experiments.run import Interrupted\n  raise Interrupted('interrupted: 1 of 2')"))
+    assert error(capsys, "toy") == "interrupted: 1 of 2"
+
+
+def test_a_bug_keeps_its_traceback(register):
+    register(failing("  1 / 0"))
+    with pytest.raises(ZeroDivisionError):
+        command_line.main(["toy"])
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(start, tmp_path):
+    with start("--workers", "1", "--out", "calm", seconds=0) as process:
+        assert process.communicate()[0] == "done\n"
+    moments = random.Random(0)
+    for _ in range(3):
+        with start("--workers", "2", "--out", "killed") as process:
+            wait_for_results(tmp_path / "killed")
+            time.sleep(moments.uniform(0, 0.05))
+            process.send_signal(signal.SIGKILL)
+    with start("--workers", "2", "--out", "killed") as process:
+        out, err = process.communicate()
+    assert (out, process.returncode) == ("done\n", 0)
+    assert "of 10 trials found in killed\n" in err
+    assert (tmp_path / "killed" / "results.jsonl").read_bytes() == (tmp_path / "calm" / "results.jsonl").read_bytes()
+    assert sorted(os.listdir(tmp_path / "killed")) == [".lock", "results.jsonl"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_says_what_is_kept(start, tmp_path, number):
+    with start("--workers", "2", "--out", "out", seconds=0.1) as process:
+        wait_for_results(tmp_path / "out")
+        process.send_signal(number)
+        out, err = process.communicate()
+    kept = len(list(tmp_path.glob("out/unfinished/*.json")))
+    assert 1 <= kept < 10
+    assert (out, process.returncode) == ("", 2)
+    assert err.splitlines()[-1] == (
+        f"interrupted: {kept} of 10 results are kept in out; run the same command again to resume"
+    )
+    assert "Traceback" not in err
+
+
+def test_a_second_ctrl_c_does_not_wait(start, tmp_path):
+    with start("--workers", "1", "--out", "out", seconds=60) as process:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "out" / "unfinished").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline().startswith("stopping once the running trials end (1 left")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert (out, process.returncode) == ("", 2)
+    assert err == "\ninterrupted: 0 of 10 results are kept in out; run the same command again to resume\n"
+
+
+def test_two_runs_in_one_folder(start, tmp_path, toy, capsys):
+    with start("--workers", "1", "--out", "out", seconds=0.2):
+        wait_for_results(tmp_path / "out")
+        assert error(capsys, "toy", "--out", "out") == (
+            "error: out: is in use by another run; wait for its end or choose another --out"
+        )

@@ -1,0 +1,378 @@
+"""The runner: every trial once, results kept as they come, and a clean stop."""
+
+import argparse
+import io
+import json
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.run import Interrupted, _Progress, positive, run_options, run_trials, write_settings
+from experiments.store import Store, StoreError
+from experiments.trials import key
+from npnet.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Toy:
+    size: float
+    seed: int = 0
+
+
+TRIALS = [Toy(size, seed) for seed in (0, 1) for size in (1.0, 4.0, 2.0)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    """Waiting for the disk takes most of the time here, and only a power cut would tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+class Work:
+    """Notes which trials it did, in order, and sleeps a little so that threads mix."""
+
+    def __init__(self, act=lambda trial: None):
+        self.done, self.act = [], act
+
+    def __call__(self, trial):
+        self.done.append(trial)
+        self.act(trial)
+        return {"value": trial.size / 3 + trial.seed}
+
+
+def run(folder, trials=TRIALS, work=None, workers=1, **options):
+    with Store(folder, "toy") as store, ThreadPoolExecutor(workers) as executor:
+        return run_trials(
+            trials, work or Work(), store, executor, cost=lambda trial: trial.size, label="toy", **options
+        )
+
+
+def test_results_are_in_the_order_of_the_trials(tmp_path):
+    assert run(tmp_path) == [{"value": trial.size / 3 + trial.seed} for trial in TRIALS]
+
+
+def test_the_largest_cost_goes_first(tmp_path):
+    work = Work()
+    run(tmp_path, work=work)
+    assert work.done == [Toy(4.0), Toy(4.0, 1), Toy(2.0), Toy(2.0, 1), Toy(1.0), Toy(1.0, 1)]
+
+
+def test_a_trial_given_twice_is_run_once(tmp_path):
+    work = Work()
+    assert run(tmp_path, [Toy(1.0), Toy(2.0), Toy(1.0)], work) == [
+        {"value": 1 / 3},
+        {"value": 2 / 3},
+        {"value": 1 / 3},
+    ]
+    assert work.done == [Toy(2.0), Toy(1.0)]
+
+
+def test_no_trials(tmp_path, capsys):
+    assert run(tmp_path, []) == []
+    assert capsys.readouterr() == ("", "")
+
+
+@given(st.permutations(TRIALS), st.integers(1, 3), st.integers(0, len(TRIALS)))
+def test_order_workers_and_resumes_leave_no_trace(tmp_path_factory, order, workers, cut):
+    one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
+    run(one, progress=False)
+    wait = Work(lambda trial: time.sleep(0.0002 * trial.size))
+    run(other, order[:cut], wait, workers, progress=False)
+    run(other, order, wait, workers, progress=False)
+    assert sorted(map(key, wait.done)) == sorted(map(key, TRIALS))
+    assert (one / "results.jsonl").read_bytes() == (other / "results.jsonl").read_bytes()
+
+
+def test_a_resumed_run_says_so(tmp_path, capsys):
+    run(tmp_path, TRIALS[:2], progress=False)
+    assert capsys.readouterr().err == ""
+    work = Work()
+    run(tmp_path, TRIALS, work)
+    assert f"resuming: 2 of 6 trials found in {tmp_path}\n" in capsys.readouterr().err
+    assert not set(work.done) & set(TRIALS[:2])
+
+
+def test_an_edited_file_stops_the_run_before_it_starts(tmp_path):
+    run(tmp_path, progress=False)
+    file = tmp_path / "results.jsonl"
+    file.write_text(file.read_text().replace('"size": 4.0', '"size": 5.0'))
+    with pytest.raises(StoreError, match=r"size = 5\.0, expected 4\.0"):
+        run(tmp_path)
+
+
+def test_any_executor_serves(tmp_path):
+    class Inline(Executor):
+        def submit(self, fn, /, *args, **kwargs):
+            future: Future = Future()
+            future.set_result(fn(*args, **kwargs))
+            return future
+
+    with Store(tmp_path, "toy") as store:
+        results = run_trials(TRIALS, Work(), store, Inline(), cost=lambda trial: 1, label="toy")
+    assert len(results) == 6
+
+
+def test_other_threads_may_run_trials(tmp_path):
+    with ThreadPoolExecutor(1) as outer:
+        assert len(outer.submit(run, tmp_path).result()) == 6
+
+
+# -- failures ---------------------------------------------------------------------------------------------------------
+
+
+def fail(trial):
+    time.sleep(0.01)
+    if trial == Toy(2.0):
+        raise ArgumentError("rate is -1, expected more than 0")
+
+
+def test_a_trial_that_fails_is_named_and_the_rest_is_cancelled(tmp_path):
+    work = Work(fail)
+    with pytest.raises(ArgumentError, match="rate is -1") as caught:
+        run(tmp_path, work=work)
+    assert caught.value.__notes__ == ["(in the trial Toy(size=2.0))"]
+    assert work.done[:3] == [Toy(4.0), Toy(4.0, 1), Toy(2.0)]
+    assert len(work.done) < 6
+    with Store(tmp_path, "toy") as store:
+        assert {key(Toy(4.0)), key(Toy(4.0, 1))} <= store.results.keys()
+
+
+def test_trials_that_run_when_another_fails_are_kept(tmp_path, capsys):
+    failed = threading.Event()
+
+    def act(trial):
+        if trial.size == 4.0:
+            failed.wait()
+            time.sleep(0.05 * (1 + trial.seed))
+        else:
+            failed.set()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path, [Toy(4.0), Toy(4.0, 1), Toy(1.0)], Work(act), workers=3)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("stopping")]
+    assert lines == ["stopping once the running trials end (2 left; Ctrl-C stops at once)"]
+    with Store(tmp_path, "toy") as store:
+        assert store.results.keys() == {key(Toy(4.0)), key(Toy(4.0, 1))}
+
+
+def test_the_first_failure_is_raised(tmp_path):
+    both = threading.Barrier(2)
+
+    def act(trial):
+        both.wait()
+        if trial.size == 1.0:
+            time.sleep(0.05)
+        raise ArgumentError(f"size {trial.size}")
+
+    with pytest.raises(ArgumentError, match=r"size 2\.0"):
+        run(tmp_path, [Toy(1.0), Toy(2.0)], Work(act), workers=2)
+
+
+def test_a_full_disk_stops_the_run(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def full(source, target):
+        if Path(target).stem == key(Toy(2.0)):
+            raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    work = Work(lambda trial: time.sleep(0.01))
+    with pytest.raises(
+        StoreError, match=r"no space left \(No space left on device\); 2 results are kept; free"
+    ) as caught:
+        run(tmp_path, work=work)
+    assert not hasattr(caught.value, "__notes__")
+    assert len(work.done) < 6
+    monkeypatch.undo()
+    again = Work()
+    run(tmp_path, work=again)
+    assert Toy(4.0) not in again.done
+    assert Toy(2.0) in again.done
+
+
+# -- stopping ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_what_is_finished_and_what_is_running(tmp_path, capsys, number):
+    def stop(trial):
+        if trial == Toy(2.0):
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+
+    before = signal.getsignal(number)
+    work = Work(stop)
+    with pytest.raises(Interrupted) as caught:
+        run(tmp_path, work=work)
+    assert str(caught.value) == (
+        f"interrupted: 3 of 6 results are kept in {tmp_path}; run the same command again to resume"
+    )
+    assert "stopping once the running trials end (1 left; Ctrl-C stops at once)\n" in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+    assert work.done == [Toy(4.0), Toy(4.0, 1), Toy(2.0)]
+    again = Work()
+    assert len(run(tmp_path, work=again)) == 6
+    assert again.done == [Toy(2.0, 1), Toy(1.0), Toy(1.0, 1)]
+
+
+def test_a_stop_is_quiet_without_progress(tmp_path, capsys):
+    def stop(trial):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+
+    with pytest.raises(Interrupted):
+        run(tmp_path, work=Work(stop), progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_stop_after_the_last_trial_is_a_stop(tmp_path):
+    def stop(trial):
+        if trial == Toy(1.0, 1):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.02)
+
+    with pytest.raises(Interrupted, match="interrupted: 6 of 6 results"):
+        run(tmp_path, work=Work(stop))
+
+
+def test_the_second_stop_ends_the_process(tmp_path, monkeypatch, capfd):
+    class Exit(BaseException):
+        pass
+
+    def leave(status):
+        raise Exit(status)
+
+    def stop(trial):
+        if trial == Toy(2.0):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+
+    monkeypatch.setattr(os, "_exit", leave)
+    with pytest.raises(Exit, match="2"):
+        run(tmp_path, work=Work(stop))
+    assert capfd.readouterr().err.endswith(
+        f"\ninterrupted: 2 of 6 results are kept in {tmp_path}; run the same command again to resume\n"
+    )
+
+
+# -- progress ---------------------------------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_file_gets_a_line_each_tenth(tmp_path, capsys):
+    run(tmp_path, [Toy(size) for size in (8.0, 6.0, 5.0, 0.6, 0.4)])
+    assert capsys.readouterr().err.splitlines() == [
+        "toy: 1 of 5 trials, 40 % of the work",
+        "toy: 2 of 5 trials, 70 % of the work",
+        "toy: 3 of 5 trials, 90 % of the work",
+        "toy: 5 of 5 trials, 100 % of the work",
+    ]
+
+
+def test_rounding_does_not_hide_the_last_line(capsys):
+    # Trials that end in another order add up to a little less: 0.6 of 0.6000000000000001.
+    with _Progress("toy", 0.1 + 0.2 + 0.3, 0, 3, True) as progress:
+        for cost in (0.3, 0.2, 0.1):
+            progress.advance(cost)
+    assert capsys.readouterr().err.splitlines()[-1] == "toy: 3 of 3 trials, 100 % of the work"
+
+
+def test_work_without_cost(tmp_path, capsys):
+    run(tmp_path, [Toy(0.0), Toy(0.0, 1)])
+    assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_a_bar_weighted_by_cost(tmp_path, monkeypatch):
+    run(tmp_path, [Toy(9.0, 9)], progress=False)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run(tmp_path, [Toy(6.0), Toy(2.0), Toy(9.0, 9)], Work(lambda trial: time.sleep(0.15)))
+    bars = [line.strip() for line in sys.stderr.getvalue().replace("\n", "\r").split("\r") if line.strip()]
+    assert bars[0] == f"resuming: 1 of 3 trials found in {tmp_path}"
+    assert bars[1].startswith("toy: 1 of 3 trials   0% |")
+    assert any(bar.startswith("toy: 2 of 3 trials  75% |") for bar in bars)
+    assert bars[-1].startswith("toy: 3 of 3 trials 100% |")
+    assert bars[-1].endswith("00:00 left")
+    assert sys.stderr.getvalue().endswith("\n")
+
+
+def test_a_terminal_gets_no_bar_for_no_work(tmp_path, monkeypatch):
+    run(tmp_path, progress=False)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run(tmp_path)
+    assert sys.stderr.getvalue() == f"resuming: 6 of 6 trials found in {tmp_path}\n"
+
+
+def test_quiet(tmp_path, monkeypatch, capsys):
+    run(tmp_path, TRIALS[:3], progress=False)
+    run(tmp_path / "other", TRIALS[:2], progress=False)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run(tmp_path, progress=False)
+    assert sys.stderr.getvalue() == ""
+
+
+# -- options and settings ---------------------------------------------------------------------------------------------
+
+
+def parse(*words):
+    parser = argparse.ArgumentParser()
+    run_options(parser)
+    return vars(parser.parse_args(words))
+
+
+def test_options(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert parse() == {"quick": False, "seeds": None, "workers": 7, "out": None, "data": None}
+    assert parse("--quick", "--seeds", "3", "--workers", "2", "--out", "a b", "--data", "d") == {
+        "quick": True,
+        "seeds": 3,
+        "workers": 2,
+        "out": Path("a b"),
+        "data": Path("d"),
+    }
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert parse()["workers"] == 1
+
+
+def test_positive():
+    assert positive("1") == 1
+    assert positive("12") == 12
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", ""])
+def test_what_is_not_positive(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^expected a whole number of at least 1, found '{text}'$"):
+        positive(text)
+
+
+def test_settings(tmp_path):
+    write_settings(tmp_path, {"out": tmp_path, "quick": True}, range(2), {"train.gz": "ab"})
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["arguments"] == {"out": str(tmp_path), "quick": True}
+    assert settings["seeds"] == [0, 1]
+    assert settings["data"] == {"train.gz": "ab"}
+    assert list(settings["versions"]) == ["python", "numpy", "numba", "matplotlib"]
+    assert settings["versions"]["python"] == platform.python_version()
+    assert settings["versions"]["numpy"] == np.__version__
+    assert (tmp_path / "settings.json").read_text().endswith("}\n")

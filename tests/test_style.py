@@ -1,0 +1,77 @@
+"""Figures: equal figures are equal files, whatever the user's matplotlib is set to."""
+
+import re
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
+
+from experiments.store import StoreError
+from experiments.style import COLOURS, figure, save
+
+CAPTION = "F1 against width; mean of n = 3 seeds, 2 357 images of 4 and 9 each. " * 3
+
+
+def draw(folder, caption=CAPTION, name="a.png"):
+    with figure(1, 2, sharey=True) as (drawing, axes):
+        for ax in axes.flat:
+            ax.plot([1, 2], [3, 4])
+        return save(drawing, folder, name, caption)
+
+
+def test_a_figure_is_a_file_with_its_caption(tmp_path):
+    path = draw(tmp_path)
+    assert path == tmp_path / "figures" / "a.png"
+    assert [file.name for file in path.parent.iterdir()] == ["a.png"]
+    data = path.read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert CAPTION.encode() in data
+    assert b"Software" not in data
+    assert not re.search(rb"20\d\d-\d\d", data)
+    plain = imread(draw(tmp_path, "", "plain.png"))
+    assert 1800 < plain.shape[1] < 2000  # two panels of 6 inches at 150 dots per inch, less the margins
+    assert imread(path).shape[0] > plain.shape[0]  # the caption is under the panels
+    assert imread(path).shape[1] < 2000  # and no wider than they are
+
+
+def test_equal_figures_are_equal_files_with_any_settings(tmp_path):
+    first = draw(tmp_path / "one").read_bytes()
+    with matplotlib.rc_context({"font.size": 4, "savefig.dpi": 30, "axes.facecolor": "red", "savefig.pad_inches": 2}):
+        assert draw(tmp_path / "two").read_bytes() == first
+
+
+def test_the_users_settings_come_back():
+    def settings():
+        # Without the backend: looking at it would choose one.
+        return {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
+
+    before = settings()
+    with figure() as (_, axes):
+        assert axes.shape == (1, 1)
+        assert matplotlib.rcParams["font.size"] == 15
+    assert settings() == before
+
+
+def test_panels():
+    with figure(2, 3, panel=(4.0, 3.0)) as (drawing, axes):
+        assert axes.shape == (2, 3)
+        assert tuple(drawing.get_size_inches()) == (12.0, 6.0)
+        (line,) = axes[0, 0].plot([1, 2])
+        assert line.get_color() == COLOURS[0]
+
+
+def test_a_figure_that_cannot_be_written(tmp_path):
+    (tmp_path / "figures").write_text("in the way")
+    with pytest.raises(StoreError, match=r"figures/a\.png: cannot be written"):
+        draw(tmp_path)
+
+
+def test_colours_differ_without_red_and_without_green():
+    # What the colour-blind see, roughly: luminance, and blue against yellow.
+    rgb = np.array([to_rgb(colour) for colour in COLOURS])
+    seen = np.column_stack([rgb @ [0.299, 0.587, 0.114], rgb[:, 2] - rgb[:, :2].mean(axis=1)])
+    apart = np.linalg.norm(seen[:, None] - seen, axis=2)[~np.eye(len(seen), dtype=bool)]
+    assert apart.min() > 0.1
+    assert seen[:, 0].max() < 0.7  # not lost on white
