@@ -1,0 +1,249 @@
+"""The paper's claims, and the rules that judge them, each written before the number that it judges was seen."""
+
+import numpy as np
+
+from experiments.claims import Claim, Judgement, Verdict, spread
+from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
+from experiments.low_capacity.published import (
+    DEAD_UNITS_AT,
+    FIGURE_3,
+    NOISE_PAIR,
+    PATCH,
+    PRUNED_PERCENT,
+    SALIENCY_PAIR,
+    SALIENCY_WIDTH,
+    SIGMAS,
+    WIDTHS,
+)
+from experiments.low_capacity.results import Results, pair_name
+
+NEAR_FIGURE_3, CELLS_NEAR = 0.015, 53 / 55
+ENOUGH_F1, STABLE = 0.90, 0.02
+UNCHANGED = 0.01
+MODERATE = 0.5
+DAMAGE = ("gaussian noise", "occlusion")
+SMALL, LARGE = 24, 64
+KEPT = 0.5
+
+
+def figure_3(results: Results) -> Judgement:
+    """Compare mean best training F1 as released with the published points."""
+    differences = {
+        f"{pair_name(pair)} h{width}": results.best_f1(AS_RELEASED, pair, width).mean()
+        - FIGURE_3[pair][WIDTHS.index(width)]
+        for pair in results.pairs
+        for width in results.widths
+    }
+    near = sum(abs(difference) <= NEAR_FIGURE_3 for difference in differences.values())
+    worst = max(differences, key=lambda cell: abs(differences[cell]))
+    measured = (
+        f"{near} of {len(differences)} cells within {NEAR_FIGURE_3} (means of {results.seeds(AS_RELEASED)} seeds); "
+        f"the largest difference is {differences[worst]:+.3f}, {worst}"
+    )
+    return Judgement(measured, Verdict.HOLDS if near >= CELLS_NEAR * len(differences) else Verdict.FAILS)
+
+
+def minimum_width(results: Results, arm: str, pair: tuple[int, int]) -> float:
+    """The smallest width from which on F1 is high and stable over seeds; infinite if there is none."""
+    smallest = np.inf
+    for width in reversed(results.widths):
+        f1 = results.best_f1(arm, pair, width)
+        if not (f1.mean() > ENOUGH_F1 and f1.std() < STABLE):
+            break
+        smallest = width
+    return smallest
+
+
+def capacity(results: Results) -> Judgement:
+    """Compare the minimum widths along the paper's order of difficulty."""
+    parts, grows = [], {}
+    for arm in ARMS:
+        widths = [minimum_width(results, arm, pair) for pair in results.pairs]
+        parts.append(
+            f"{arm}: " + ", ".join(f"{pair_name(p)} {w:g}" for p, w in zip(results.pairs, widths, strict=True))
+        )
+        grows[arm] = widths == sorted(widths) and widths[0] < widths[-1]
+    return _by_arm("; ".join(parts), grows)
+
+
+def pruning(results: Results) -> Judgement:
+    """Look at the largest change of mean F1 at 95 %, truly removed and divided twice."""
+    parts, unchanged = [], {}
+    for condition in ("pruned", "divided twice"):
+        for arm in ARMS:
+            changes = {
+                f"{pair_name(pair)} h{width}": results.change(arm, pair, width, condition, 0.95).mean()
+                for pair in results.pairs
+                for width in results.widths
+                if width > WIDTHS[0]
+            }
+            worst = max(changes, key=lambda cell: abs(changes[cell]))
+            name = "true 95 %" if condition == "pruned" else "divided by 100 twice"
+            parts.append(f"{name}, {arm}: largest change {changes[worst]:+.4f} ({worst})")
+            unchanged[condition, arm] = abs(changes[worst]) <= UNCHANGED
+    for arm in ARMS:
+        f1 = results.scores(arm, NOISE_PAIR, SALIENCY_WIDTH, "pruned", 0.95)
+        balanced = results.scores(arm, NOISE_PAIR, SALIENCY_WIDTH, "pruned", 0.95, "balanced_accuracy")
+        clean = results.scores(arm, NOISE_PAIR, SALIENCY_WIDTH)
+        parts.append(
+            f"4v9 h24 at a true 95 %, {arm}: F1 {spread(clean)} -> {spread(f1)}, balanced accuracy {spread(balanced)}"
+        )
+    return _unless_divided_twice("; ".join(parts), unchanged)
+
+
+def dead(results: Results) -> Judgement:
+    """Count hidden units that are 0 on every image, before and after a true 95 %."""
+    parts, none = [], {}
+    for arm in ARMS:
+        appeared = {}
+        for pair, width in DEAD_UNITS_AT:
+            counts = [result["dead"] for result in results.of(arm, pair, width)]
+            if counts:
+                before, after = (np.mean([count[when] for count in counts]) for when in ("dense", "pruned"))
+                appeared[f"{pair_name(pair)} h{width} {before:.1f} -> {after:.1f}"] = after > before
+        parts.append(f"{arm}: {', '.join(appeared)}")
+        none[arm] = not any(appeared.values())
+    return _by_arm("; ".join(parts), none)
+
+
+def robustness(results: Results) -> Judgement:
+    """Compare h64 with h24 on 4v9 under every corruption, in F1 and in the F1 lost from clean."""
+    conditions = [(DAMAGE[0], sigma) for sigma in SIGMAS] + [(DAMAGE[1], PATCH)]
+    parts, higher, smaller_drop = [], [], []
+    for arm in ARMS:
+        wins = drops = 0
+        for condition, level in conditions:
+            f1 = [results.scores(arm, NOISE_PAIR, width, condition, level).mean() for width in (SMALL, LARGE)]
+            change = [results.change(arm, NOISE_PAIR, width, condition, level).mean() for width in (SMALL, LARGE)]
+            wins += f1[1] > f1[0]
+            drops += change[1] > change[0]
+        parts.append(f"{arm}: h64 has the higher F1 in {wins} and the smaller drop in {drops} of {len(conditions)}")
+        higher.append(wins == len(conditions))
+        smaller_drop.append(drops == len(conditions))
+    measured = "; ".join(parts)
+    if all(higher) and all(smaller_drop):
+        return Judgement(measured, Verdict.HOLDS)
+    if all(higher):
+        return Judgement(measured, Verdict.CONDITIONAL, "F1 itself is compared, not what is lost from the clean F1")
+    return Judgement(measured, Verdict.FAILS)
+
+
+def saliency(results: Results) -> Judgement:
+    """Ask whether the pruned network's maps keep at least half of the dense one's most salient pixels."""
+    parts, kept = [], {}
+    for arm in ARMS:
+        agreements = [result["saliency"] for result in results.of(arm, SALIENCY_PAIR, SALIENCY_WIDTH)]
+        texts = []
+        for name in ("pruned", "divided twice", "randomised"):
+            overlaps = [agreement[name]["overlap"] for agreement in agreements]
+            ranks = [agreement[name]["rank_correlation"] for agreement in agreements]
+            kept[name, arm] = np.mean(overlaps) >= KEPT
+            label = "true 95 %" if name == "pruned" else name
+            texts.append(f"{label} {spread(overlaps, 2)}, rank correlation {spread(ranks, 2)}")
+        parts.append(f"{arm}: {'; '.join(texts)}")
+    measured = f"share of the 5 % most salient pixels kept, {'. '.join(parts)}"
+    return _unless_divided_twice(measured, kept)
+
+
+def moderate(results: Results) -> Judgement:
+    """Count networks and sparsities up to 50 % at which F1 rises in every seed, and at which it falls in every seed."""
+    parts, more = [], {}
+    for arm in ARMS:
+        rises = falls = cells = 0
+        largest = 0.0
+        for pair in results.pairs:
+            for width in [width for width in results.widths if width > WIDTHS[0]]:
+                for level in [percent / 100 for percent in PRUNED_PERCENT if percent / 100 <= MODERATE]:
+                    change = results.change(arm, pair, width, "pruned", level)
+                    cells += 1
+                    falls += bool((change < 0).all())
+                    if (change > 0).all():
+                        rises += 1
+                        largest = max(largest, change.mean())
+        parts.append(f"{arm}: rises in {rises}, falls in {falls} of {cells} cells; largest mean rise {largest:+.4f}")
+        more[arm] = rises > falls
+    return _by_arm("; ".join(parts), more)
+
+
+def _unless_divided_twice(measured: str, true_for: dict[tuple[str, str], bool]) -> Judgement:
+    """Holds if true at a true 95 % in both arms; a condition if true for the released division in both arms."""
+    if all(true_for["pruned", arm] for arm in ARMS):
+        return Judgement(measured, Verdict.HOLDS)
+    if all(true_for["divided twice", arm] for arm in ARMS):
+        return Judgement(measured, Verdict.CONDITIONAL, 'the "95 %" is divided by 100 twice and removes 0.95 %')
+    return Judgement(measured, Verdict.FAILS)
+
+
+def _by_arm(measured: str, true_in: dict[str, bool]) -> Judgement:
+    """Holds if true in both arms; a condition if in one; fails otherwise."""
+    if all(true_in.values()):
+        return Judgement(measured, Verdict.HOLDS)
+    conditions = {
+        AS_RELEASED: "the networks are trained as released, by 100 full-batch steps",
+        CORRECTED: "the networks are trained to convergence",
+    }
+    for arm, true in true_in.items():
+        if true:
+            return Judgement(measured, Verdict.CONDITIONAL, conditions[arm])
+    return Judgement(measured, Verdict.FAILS)
+
+
+CLAIMS: tuple[Claim[Results], ...] = (
+    Claim(
+        "Best training F1 against width looks like Figure 3 (our reproduction, as released)",
+        "55 means of three seeds, read off the plot to about 0.005",
+        f"holds if at least 53 of 55 cells (that share of those run) are within {NEAR_FIGURE_3}",
+        figure_3,
+        "capacity.png",
+    ),
+    Claim(
+        "The smallest sufficient width grows with the difficulty of the digit pair",
+        "0v1: 4, 1v7 and 5v6: about 10, 4v9: 12 to 24",
+        f"smallest width from which on mean F1 > {ENOUGH_F1} with a deviation over seeds < {STABLE}; holds if it never "
+        "falls along the paper's order of pairs and is larger at its end than at its start, in both arms",
+        capacity,
+        "capacity.png",
+    ),
+    Claim(
+        "Magnitude pruning to 95 % without retraining leaves F1 unchanged",
+        "changes of at most about 0.03 %, even at 99 %",
+        f"holds if mean F1 changes by at most {UNCHANGED} for every pair and width >= 4 at a true 95 %, in both arms; "
+        "a condition if that is so only with the released division",
+        pruning,
+        "collapse.png",
+    ),
+    Claim(
+        "No hidden unit dies at 95 %",
+        "0 -> 0 for 0v1 h12, 3v8 h16 and 4v9 h24",
+        "holds if in none of these networks the mean number of units that are 0 on every image rises, in both arms",
+        dead,
+        "dead_units.png",
+    ),
+    Claim(
+        "A wider network (h64) is more robust to noise and occlusion than a narrow one (h24), on 4v9",
+        "F1 at sigma 0.1 to 0.5: h24 .881 to .669, h64 .917 to .766; occlusion: .847, .862",
+        "holds if h64 has both the higher mean F1 and the smaller mean drop from clean under all six corruptions, "
+        "in both "
+        "arms; a condition if only the F1 is higher",
+        robustness,
+        "gaussian_noise.png",
+    ),
+    Claim(
+        "The network pruned by 95 % keeps the saliency of the dense one, on 4v9 h24",
+        "by eye, on single images",
+        f"holds if the pruned network's map keeps at least {KEPT:.0%} of the dense map's 5 % most salient pixels, "
+        f"in the "
+        "mean over 200 images, in both arms; a condition if only with the released division",
+        saliency,
+        "saliency.png",
+    ),
+    Claim(
+        "Moderate pruning sometimes improves F1",
+        "single cells of the pruning figure",
+        "cells: pair x width >= 4 x sparsity up to 50 %; holds if more of them rise in every seed than fall in "
+        "every seed, "
+        "in both arms",
+        moderate,
+        "pruning_f1.png",
+    ),
+)

@@ -1,0 +1,84 @@
+"""The results of a run, ready to be asked: "the F1 of 4v9, h24, corrected, pruned by 95 %, for each seed"."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.low_capacity.measures import METRICS
+from experiments.low_capacity.protocol import ARMS, Trial
+from experiments.low_capacity.published import PAIRS
+
+Pair = tuple[int, int]
+
+
+def pair_name(pair: Pair) -> str:
+    """ "4v9" for (4, 9)."""
+    return f"{pair[0]}v{pair[1]}"
+
+
+class Results:
+    """Results of trials, by arm, pair, width and seed.
+
+    Attributes
+    ----------
+    pairs, widths
+        Those that the run has, pairs in the paper's order of difficulty, widths ascending.
+    """
+
+    def __init__(self, trials: Sequence[Trial], results: Iterable[dict[str, Any]]) -> None:
+        self._by_trial = dict(zip(trials, results, strict=True))
+        present = {trial.pair for trial in trials}
+        self.pairs: list[Pair] = [pair for pair in PAIRS if pair in present]
+        self.widths: list[int] = sorted({trial.width for trial in trials})
+
+    def of(self, arm: str, pair: Pair, width: int) -> list[dict[str, Any]]:
+        """The results of one network of one arm, a dict a seed, as `measures.measure` returns them."""
+        return [
+            result
+            for trial, result in self._by_trial.items()
+            if (trial.arm, trial.pair, trial.width) == (arm, pair, width)
+        ]
+
+    def seeds(self, arm: str) -> int:
+        """Number of seeds of an arm."""
+        return len(self.of(arm, self.pairs[0], self.widths[0]))
+
+    def scores(
+        self, arm: str, pair: Pair, width: int, condition: str = "clean", level: float = 0.0, metric: str = "f1"
+    ) -> NDArray[np.float64]:
+        """One metric under one condition: a number a seed."""
+        return np.array(
+            [
+                row[metric]
+                for result in self.of(arm, pair, width)
+                for row in result["scores"]
+                if (row["condition"], row["level"]) == (condition, level)
+            ]
+        )
+
+    def best_f1(self, arm: str, pair: Pair, width: int) -> NDArray[np.float64]:
+        """F1 of the trained network, a number a seed: as released the best in training, corrected on the test."""
+        if arm == ARMS[0]:
+            return np.array([result["best_train_f1"] for result in self.of(arm, pair, width)])
+        return self.scores(arm, pair, width)
+
+    def change(
+        self, arm: str, pair: Pair, width: int, condition: str, level: float, metric: str = "f1"
+    ) -> NDArray[np.float64]:
+        """Metric under a condition minus the same network's clean one, a number a seed."""
+        return self.scores(arm, pair, width, condition, level, metric) - self.scores(arm, pair, width, metric=metric)
+
+    def table(self) -> str:
+        """All scores as CSV: a row for each trial, condition and level."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["arm", "pair", "width", "seed", "condition", "level", "removed", *METRICS])
+        for trial, result in self._by_trial.items():
+            for row in result["scores"]:
+                numbers = [row[name] for name in ("condition", "level", "removed", *METRICS)]
+                writer.writerow([trial.arm, pair_name(trial.pair), trial.width, trial.seed, *numbers])
+        return text.getvalue()

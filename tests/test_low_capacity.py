@@ -1,0 +1,293 @@
+"""The low-capacity experiment: the released draws, the measures, the rules, and a whole run on a tiny data set."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import __main__ as command_line
+from experiments.claims import Verdict
+from experiments.low_capacity import figures, judgements, protocol, published, released
+from experiments.low_capacity.measures import measure
+from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Trial, fingerprint, task, trials
+from experiments.low_capacity.results import Results, pair_name
+from npnet.datasets import load
+from npnet.idx import write_idx
+from npnet.mlp import MLP
+
+LABELS = np.array([0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0])
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder like MNIST's, with twelve training and six test images of 7 x 7 pixels for each digit."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(0)
+    for prefix, number in (("train", 12), ("t10k", 6)):
+        labels = np.tile(np.arange(10, dtype=np.uint8), number)
+        images = rng.integers(0, 100, (labels.size, 7, 7), dtype=np.uint8)
+        images[np.arange(labels.size), labels % 7, labels // 2] = 255
+        write_idx(folder / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
+    return folder
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Trainings of a few epochs."""
+    monkeypatch.setattr(protocol, "EPOCHS", 3)
+    monkeypatch.setattr(protocol, "MOST_EPOCHS", 3)
+
+
+def test_the_released_split_is_scikit_learns():
+    # Computed with scikit-learn 1.9.1: balance and shuffle as published, then train_test_split(stratify, random_state).
+    training, validation = released.split(LABELS, 0)
+    assert training.tolist() == [6, 4, 12, 1, 10, 26, 25, 14, 18, 15, 19, 13, 17, 3, 22, 8, 7, 9, 11]
+    assert validation.tolist() == [23, 2, 20, 21, 0]
+    training, validation = released.split(LABELS, 42)
+    assert training.tolist() == [22, 18, 23, 20, 12, 2, 11, 17, 26, 8, 15, 1, 19, 10, 7, 4, 14, 5, 16]
+    assert validation.tolist() == [9, 13, 6, 0, 3]
+
+
+def test_the_released_weights_come_from_one_stream_over_widths_and_pairs():
+    stream = np.random.RandomState(42)
+    for width in published.WIDTHS[:2]:
+        for pair in ((0, 1), (1, 7), (4, 9), (3, 8), (5, 6)):
+            w1, w2 = stream.randn(49, width) * 0.1, stream.randn(width, 1) * 0.1
+            net = MLP((49, width, 1))
+            first, second = net.unpack(released.initial_theta(net, pair, 42))
+            np.testing.assert_array_equal(first.weights, w1.T.astype(np.float32))
+            np.testing.assert_array_equal(second.weights, w2.T.astype(np.float32))
+            assert not first.bias.any()
+            assert not second.bias.any()
+
+
+def test_the_published_tables_are_whole():
+    assert set(published.FIGURE_3) == set(published.PAIRS)
+    assert {len(row) for row in published.FIGURE_3.values()} == {len(published.WIDTHS)} == {11}
+    assert {len(row) for row in published.GAUSSIAN_F1.values()} == {len(published.SIGMAS)}
+
+
+def test_trials_of_the_whole_study():
+    whole = trials("data", seeds=5, quick=False)
+    assert len(set(whole)) == len(whole) == 5 * 11 * (3 + 5)
+    assert {trial.seed for trial in whole if trial.arm == AS_RELEASED} == {0, 42, 78}
+    assert {trial.seed for trial in whole if trial.arm == CORRECTED} == {0, 1, 2, 3, 4}
+    assert {trial.seed for trial in trials("data", seeds=1, quick=True)} == {0}
+
+
+def test_the_corrected_arm_is_judged_by_the_test_file_and_never_trains_on_its_validation(tiny):
+    data = task(CORRECTED, (4, 9), 0, tiny)
+    assert len(data.judged.labels) == 12
+    assert sorted(len(part.labels) for part in data[:2]) == [5, 19]
+    together = np.concatenate([data.training.images, data.validation.images])
+    assert len(np.unique(together.reshape(24, -1), axis=0)) == 24
+    as_released = task(AS_RELEASED, (4, 9), 0, tiny)
+    assert as_released.judged is as_released.validation
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_measure(tiny, short, arm):
+    trial = Trial(arm, 4, 9, 24, 0, "")
+    result = measure(trial, tiny)
+    assert json.loads(json.dumps(result)) == result
+    assert measure(trial, tiny) == result
+
+    rows = {(row["condition"], row["level"]): row for row in result["scores"]}
+    assert len(rows) == 1 + 2 * 10 + 5 + 1
+    weights = [49 * 24, 24]
+    for percent in published.PRUNED_PERCENT:
+        exact = sum(percent * n // 100 for n in weights)
+        assert rows["pruned", percent / 100]["removed"] == pytest.approx(exact / sum(weights))
+        twice = sum(percent * n // 10_000 for n in weights)
+        assert rows["divided twice", percent / 100]["removed"] == pytest.approx(twice / sum(weights))
+    assert rows["clean", 0.0]["removed"] == 0
+
+    assert len(result["curves"]["train_f1"]) == result["epochs"] == 3
+    assert result["best_train_f1"] == max(result["curves"]["train_f1"])
+    assert 0 <= result["dead"]["dense"] <= 24
+    assert set(result["saliency"]) == {"pruned", "divided twice", "randomised"}
+    assert {(entry["label"], entry["right"]) for entry in result["maps"]} <= {(a, b) for a in (0, 1) for b in (0, 1)}
+    assert all(len(entry["dense"]) == len(entry["pruned"]) == 49 for entry in result["maps"])
+
+
+def test_noise_and_saliency_are_measured_on_4v9_only(tiny, short):
+    result = measure(Trial(CORRECTED, 0, 1, 4, 0, ""), tiny)
+    assert {row["condition"] for row in result["scores"]} == {"clean", "pruned", "divided twice"}
+    assert "saliency" not in result
+    assert "maps" not in result
+
+
+def test_a_quick_run_from_the_command_line(tiny, short, tmp_path, capsys, monkeypatch):
+    def run(out, workers):
+        return command_line.main(
+            ["low_capacity", "--quick", "--data", str(tiny), "--out", str(out), "--workers", str(workers)]
+        )
+
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert run(one, 1) == 0
+    printed = capsys.readouterr().out
+    assert all(f"{number}. " in printed for number in range(1, 8))
+    assert len(list((one / "figures").glob("*.png"))) == 11
+    assert (one / "claims.md").read_text().count("\n") == 2 + len(judgements.CLAIMS)
+    assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
+    settings = json.loads((one / "settings.json").read_text())
+    assert settings["data"] == dict(load("mnist", tiny).checksums)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(figures, "draw_all", lambda *_: [])
+        assert run(two, 2) == 0
+    assert (one / "results.jsonl").read_bytes() == (two / "results.jsonl").read_bytes()
+    capsys.readouterr()
+    assert run(two, 2) == 0
+    assert "12 of 12 trials found" in capsys.readouterr().err
+    assert (one / "figures" / "saliency.png").read_bytes() == (two / "figures" / "saliency.png").read_bytes()
+
+
+def test_other_data_are_other_trials(tiny):
+    checksums = load("mnist", tiny).checksums
+    changed = checksums | {"train-labels-idx1-ubyte": "0" * 64}
+    assert fingerprint(checksums) == fingerprint(dict(reversed(checksums.items())))
+    assert fingerprint(changed) != fingerprint(checksums)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("train-images-idx3-ubyte", lambda data: data[:-1], "train-images-idx3-ubyte"),
+        ("train-images-idx3-ubyte", lambda data: data + b"x", "train-images-idx3-ubyte"),
+        ("train-images-idx3-ubyte", lambda data: b"\1" + data[1:], "train-images-idx3-ubyte"),
+        ("t10k-labels-idx1-ubyte", lambda data: data[:7] + b"\7" + data[8:15], "t10k-labels-idx1-ubyte"),
+        ("train-labels-idx1-ubyte", lambda data: data[:8] + b"\5" * 120, "train-labels-idx1-ubyte"),
+    ],
+    ids=["truncated", "trailing", "magic", "counts differ", "no such digit"],
+)
+def test_broken_data_are_one_sentence_and_status_2(tiny, tmp_path, capsys, name, change, said):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for path in tiny.iterdir():
+        content = path.read_bytes()
+        (folder / path.name).write_bytes(change(content) if path.name == name else content)
+    assert command_line.main(["low_capacity", "--data", str(folder), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert said in error
+    assert error.count("\n") == 1
+
+
+# The rules, on results made up for each verdict.
+
+
+def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, dead=0, overlap=1.0, best=None):
+    """Results of both arms, two seeds, all pairs; scores as given, the same for every network unless a function."""
+
+    def scores(arm, pair, width):
+        rows = [("clean", 0.0, f1)]
+        rows += [("pruned", p / 100, f1 if pruned is None else pruned) for p in published.PRUNED_PERCENT]
+        rows += [("divided twice", p / 100, f1 if twice is None else twice) for p in published.PRUNED_PERCENT]
+        damage = [("gaussian noise", sigma) for sigma in published.SIGMAS] + [("occlusion", published.PATCH)]
+        rows += [(condition, level, f1 + noise(width, level)) for condition, level in damage]
+        return [
+            {"condition": c, "level": level, "f1": value, "balanced_accuracy": value, "auc": value, "accuracy": value}
+            for c, level, value in rows
+        ]
+
+    wanted = [t for t in trials("", seeds=2, quick=False) if t.width in (4, 12, 16, 24, 64)]
+    agreement = {"overlap": overlap, "rank_correlation": overlap}
+    results = [
+        {
+            "best_train_f1": best(t) if best else f1,
+            "scores": scores(t.arm, t.pair, t.width),
+            "dead": {"dense": 0, "pruned": dead},
+            "saliency": {"pruned": agreement, "divided twice": {"overlap": 1.0, "rank_correlation": 1.0}}
+            | {"randomised": {"overlap": 0.05, "rank_correlation": 0.0}},
+        }
+        for t in wanted
+    ]
+    return Results(wanted, results)
+
+
+def figure_3(trial, error):
+    return published.FIGURE_3[trial.pair][published.WIDTHS.index(trial.width)] + error
+
+
+def test_rule_of_figure_3():
+    assert judgements.figure_3(made_up(best=lambda t: figure_3(t, 0.014))).verdict is Verdict.HOLDS
+    assert judgements.figure_3(made_up(best=lambda t: figure_3(t, 0.016))).verdict is Verdict.FAILS
+    assert judgements.figure_3(made_up(best=lambda t: figure_3(t, -0.016))).verdict is Verdict.FAILS
+    one_wrong = made_up(best=lambda t: figure_3(t, 0.1 if t.pair == (4, 9) and t.width == 4 else 0.0))
+    judgement = judgements.figure_3(one_wrong)
+    # 24 of 25 is less than 53 of 55.
+    assert judgement.verdict is Verdict.FAILS
+    assert judgement.measured.startswith("24 of 25 cells")
+    assert "+0.100, 4v9 h4" in judgement.measured
+
+
+def test_rule_of_capacity():
+    assert judgements.capacity(made_up()).verdict is Verdict.FAILS
+
+    def harder(trial):
+        return 0.95 if trial.width >= {(0, 1): 4, (1, 7): 12}.get(trial.pair, 24) else 0.5
+
+    judgement = judgements.capacity(made_up(best=harder))
+    assert judgement.verdict is Verdict.CONDITIONAL
+    assert "as released: 0v1 4, 1v7 12, 5v6 24, 3v8 24, 4v9 24" in judgement.measured
+    results = made_up(best=lambda t: 0.95 + (0.03 if t.seed else -0.03) * (t.width < 24))
+    assert judgements.minimum_width(results, AS_RELEASED, (4, 9)) == 24
+    assert judgements.minimum_width(made_up(best=lambda t: 0.9), AS_RELEASED, (4, 9)) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("pruned", "twice", "verdict"),
+    [
+        (0.985, 0.985, Verdict.HOLDS),
+        (0.97, 0.985, Verdict.CONDITIONAL),
+        (0.97, 0.97, Verdict.FAILS),
+        (1.01, 1.01, Verdict.FAILS),
+    ],
+)
+def test_rule_of_pruning(pruned, twice, verdict):
+    assert judgements.pruning(made_up(pruned=pruned, twice=twice)).verdict is verdict
+
+
+def test_rule_of_dead_units():
+    assert judgements.dead(made_up(dead=0)).verdict is Verdict.HOLDS
+    assert judgements.dead(made_up(dead=1)).verdict is Verdict.FAILS
+    assert "4v9 h24 0.0 -> 1.0" in judgements.dead(made_up(dead=1)).measured
+
+
+def test_rule_of_robustness():
+    better = made_up(noise=lambda width, level: -0.1 + 0.001 * width)
+    assert judgements.robustness(better).verdict is Verdict.HOLDS
+    assert judgements.robustness(made_up(noise=lambda width, level: -0.1)).verdict is Verdict.FAILS
+    one_worse = made_up(noise=lambda width, level: -0.1 + 0.001 * width * (level != 0.3))
+    assert judgements.robustness(one_worse).verdict is Verdict.FAILS
+
+
+def test_rule_of_saliency():
+    assert judgements.saliency(made_up(overlap=0.5)).verdict is Verdict.HOLDS
+    assert judgements.saliency(made_up(overlap=0.49)).verdict is Verdict.CONDITIONAL
+
+
+def test_rule_of_moderate_pruning():
+    assert judgements.moderate(made_up(pruned=0.995)).verdict is Verdict.HOLDS
+    assert judgements.moderate(made_up(pruned=0.985)).verdict is Verdict.FAILS
+    judgement = judgements.moderate(made_up())
+    assert judgement.verdict is Verdict.FAILS
+    assert "rises in 0, falls in 0 of 150 cells" in judgement.measured
+
+
+def test_every_claim_names_a_figure_that_is_drawn(tiny, short, tmp_path):
+    wanted = trials("", seeds=1, quick=True)
+    results = Results(wanted, [measure(trial, tiny) for trial in wanted])
+    drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, tiny), tmp_path)}
+    assert {claim.figure for claim in judgements.CLAIMS} <= drawn
+
+
+def test_results_answer_by_seed():
+    results = made_up(pruned=0.5)
+    assert results.seeds(AS_RELEASED) == 2
+    assert results.widths == [4, 12, 16, 24, 64]
+    assert [pair_name(pair) for pair in results.pairs] == ["0v1", "1v7", "5v6", "3v8", "4v9"]
+    np.testing.assert_array_equal(results.scores(CORRECTED, (4, 9), 24, "pruned", 0.95), [0.5, 0.5])
+    np.testing.assert_allclose(results.change(CORRECTED, (4, 9), 24, "pruned", 0.95), [-0.49, -0.49])
