@@ -13,7 +13,7 @@ from npnet.kernels.matmul import abt, add_atb
 
 INPUTS = 784
 BATCHES = (32, 64, 128)
-OUTPUTS = (2, 4, 6, 8, 16, 32, 64, 128)
+OUTPUTS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 32, 64, 128)
 ROUNDS, SECONDS = 15, 0.004
 
 Matrix = NDArray[np.floating]

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from experiments.store import Result, Store, StoreError, write_atomically
 from experiments.trials import describe, key
 from npnet.errors import NpnetError
+from npnet.kernels.policy import first_use
 
 Trial = TypeVar("Trial")
 
@@ -85,6 +86,8 @@ def run_trials(
     found = len(wanted) - len(todo)
     if progress and found:
         print(f"resuming: {found} of {len(wanted)} trials found in {store.folder}", file=sys.stderr)
+    if progress and todo and first_use():
+        print("first use: compiling the kernels takes about ten seconds, once", file=sys.stderr)
 
     def interrupted() -> str:
         kept = sum(name in store for name in wanted)

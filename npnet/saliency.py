@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npnet.backprop import as_examples, check_theta, forward, probabilities
-from npnet.derivatives import input_gradient
+from npnet.derivatives import QUANTITIES, input_gradient
 from npnet.errors import ArgumentError
 from npnet.kernels.passes import gather
 from npnet.mlp import MLP
@@ -104,6 +104,12 @@ def forward_difference(
     The low-capacity paper (arXiv 2507.16278) takes its maps so, with the probability and a step of 0.1. Costs one
     forward pass for each input.
     """
+    if of not in QUANTITIES[:2]:
+        raise ArgumentError(f"of: found {of!r}, expected 'logit' or 'probability'")
+    if not 0 <= output < net.outputs:
+        raise ArgumentError(f"output: found {output}, expected 0 to {net.outputs - 1}")
+    if not (np.isfinite(step) and step != 0):
+        raise ArgumentError(f"step: found {step}, expected a finite number that is not 0")
 
     def value(examples: Array) -> Array:
         logits = forward(net, theta, examples)

@@ -192,6 +192,7 @@ def test_shot_noise_counts_photons():
     assert abs(noisy.var() - 0.25 / 20) < 0.0003
     assert not shot_noise(np.zeros(1000), 3, rng(0)).any()
     assert shot_noise(np.ones(1000), 1e18, rng(0)).min() > 0.999999
+    assert set(shot_noise(np.ones(1000), 0.5, rng(0)).tolist()) == {0.0, 1.0}  # one photon is more than white
 
 
 def test_impulse_noise_by_hand():

@@ -32,6 +32,12 @@ def tiny(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def dataset(tiny):
+    """The data set in that folder."""
+    return load("mnist", tiny)
+
+
 @pytest.fixture
 def short(monkeypatch):
     """Trainings of a few epochs."""
@@ -76,22 +82,22 @@ def test_trials_of_the_whole_study():
     assert {trial.seed for trial in trials("data", seeds=1, quick=True)} == {0}
 
 
-def test_the_corrected_arm_is_judged_by_the_test_file_and_never_trains_on_its_validation(tiny):
-    data = task(CORRECTED, (4, 9), 0, tiny)
+def test_the_corrected_arm_is_judged_by_the_test_file_and_never_trains_on_its_validation(dataset):
+    data = task(CORRECTED, (4, 9), 0, dataset)
     assert len(data.judged.labels) == 12
     assert sorted(len(part.labels) for part in data[:2]) == [5, 19]
     together = np.concatenate([data.training.images, data.validation.images])
     assert len(np.unique(together.reshape(24, -1), axis=0)) == 24
-    as_released = task(AS_RELEASED, (4, 9), 0, tiny)
+    as_released = task(AS_RELEASED, (4, 9), 0, dataset)
     assert as_released.judged is as_released.validation
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_measure(tiny, short, arm):
+def test_measure(dataset, short, arm):
     trial = Trial(arm, 4, 9, 24, 0, "")
-    result = measure(trial, tiny)
+    result = measure(trial, dataset)
     assert json.loads(json.dumps(result)) == result
-    assert measure(trial, tiny) == result
+    assert measure(trial, dataset) == result
 
     rows = {(row["condition"], row["level"]): row for row in result["scores"]}
     assert len(rows) == 1 + 2 * 10 + 5 + 1
@@ -111,14 +117,14 @@ def test_measure(tiny, short, arm):
     assert all(len(entry["dense"]) == len(entry["pruned"]) == 49 for entry in result["maps"])
 
 
-def test_noise_and_saliency_are_measured_on_4v9_only(tiny, short):
-    result = measure(Trial(CORRECTED, 0, 1, 4, 0, ""), tiny)
+def test_noise_and_saliency_are_measured_on_4v9_only(dataset, short):
+    result = measure(Trial(CORRECTED, 0, 1, 4, 0, ""), dataset)
     assert {row["condition"] for row in result["scores"]} == {"clean", "pruned", "divided twice"}
     assert "saliency" not in result
     assert "maps" not in result
 
 
-def test_a_quick_run_from_the_command_line(tiny, short, tmp_path, capsys, monkeypatch):
+def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsys, monkeypatch):
     def run(out, workers):
         return command_line.main(
             ["low_capacity", "--quick", "--data", str(tiny), "--out", str(out), "--workers", str(workers)]
@@ -132,7 +138,7 @@ def test_a_quick_run_from_the_command_line(tiny, short, tmp_path, capsys, monkey
     assert (one / "claims.md").read_text().count("\n") == 2 + len(judgements.CLAIMS)
     assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
     settings = json.loads((one / "settings.json").read_text())
-    assert settings["data"] == dict(load("mnist", tiny).checksums)
+    assert settings["data"] == dict(dataset.checksums)
 
     with monkeypatch.context() as patch:
         patch.setattr(figures, "draw_all", lambda *_: [])
@@ -144,8 +150,8 @@ def test_a_quick_run_from_the_command_line(tiny, short, tmp_path, capsys, monkey
     assert (one / "figures" / "saliency.png").read_bytes() == (two / "figures" / "saliency.png").read_bytes()
 
 
-def test_other_data_are_other_trials(tiny):
-    checksums = load("mnist", tiny).checksums
+def test_other_data_are_other_trials(dataset):
+    checksums = dataset.checksums
     changed = checksums | {"train-labels-idx1-ubyte": "0" * 64}
     assert fingerprint(checksums) == fingerprint(dict(reversed(checksums.items())))
     assert fingerprint(changed) != fingerprint(checksums)
@@ -277,10 +283,10 @@ def test_rule_of_moderate_pruning():
     assert "rises in 0, falls in 0 of 150 cells" in judgement.measured
 
 
-def test_every_claim_names_a_figure_that_is_drawn(tiny, short, tmp_path):
+def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
     wanted = trials("", seeds=1, quick=True)
-    results = Results(wanted, [measure(trial, tiny) for trial in wanted])
-    drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, tiny), tmp_path)}
+    results = Results(wanted, [measure(trial, dataset) for trial in wanted])
+    drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
     assert {claim.figure for claim in judgements.CLAIMS} <= drawn
 
 

@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     with Store(args.out, args.experiment) as store:
         write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
         with ThreadPoolExecutor(args.workers) as executor:
-            work = functools.partial(measure, folder=args.data)
+            work = functools.partial(measure, data=data)
             found = run_trials(wanted, work, store, executor, cost=cost, label="low_capacity")
     results = Results(wanted, found)
     write_atomically(args.out / "scores.csv", results.table().encode())
@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
     # Figures load Matplotlib, which takes a moment, so not before they are needed.
     from experiments.low_capacity.figures import draw_all
 
-    figures = draw_all(results, task(CORRECTED, NOISE_PAIR, 0, args.data), args.out)
+    figures = draw_all(results, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
     judgements = judge_all(CLAIMS, results)
     write_atomically(args.out / "claims.md", markdown(CLAIMS, judgements).encode())
     print(terminal(CLAIMS, judgements))

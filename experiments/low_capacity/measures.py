@@ -1,12 +1,11 @@
 """What is measured of one trained network: a trial in, plain numbers out."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.low_capacity.protocol import Examples, Task, Trial, network, task, trained
+from experiments.low_capacity.protocol import Examples, Trial, network, task, trained
 from experiments.low_capacity.published import (
     NOISE_PAIR,
     PATCH,
@@ -17,6 +16,7 @@ from experiments.low_capacity.published import (
 )
 from npnet.backprop import activations, forward
 from npnet.corruptions import gaussian_noise, occlude
+from npnet.datasets import Dataset
 from npnet.derivatives import input_gradient
 from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
@@ -30,7 +30,7 @@ MAPS = 200  # images whose saliency maps are compared
 Theta = NDArray[np.floating]
 
 
-def measure(trial: Trial, folder: Path | None) -> dict[str, Any]:
+def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
     """Train the trial's network and measure it on the examples that its arm judges by.
 
     Returns
@@ -41,10 +41,10 @@ def measure(trial: Trial, folder: Path | None) -> dict[str, Any]:
         "dead": hidden units that are 0 on every image judged by, dense and at 95 %.
         "saliency": only for 4v9, see `_saliency`; "maps": only for the paper's network, see `_maps`.
     """
-    data = task(trial.arm, trial.pair, trial.seed, folder)
-    net = network(trial, data)
-    training = trained(trial, data)
-    theta, judged = training.theta, data.judged
+    examples = task(trial.arm, trial.pair, trial.seed, data)
+    net = network(trial, examples)
+    training = trained(trial, examples)
+    theta, judged = training.theta, examples.judged
     names = [name for name in training.history[0] if name.startswith(("train_", "validation_"))]
     result: dict[str, Any] = {
         "curves": {name: [row[name] for row in training.history] for name in names},
@@ -63,7 +63,7 @@ def measure(trial: Trial, folder: Path | None) -> dict[str, Any]:
     if trial.pair == SALIENCY_PAIR:
         result["saliency"] = _saliency(net, theta, judged, trial.seed)
         if trial.width == SALIENCY_WIDTH:
-            result["maps"] = _maps(net, theta, data)
+            result["maps"] = _maps(net, theta, judged)
     return result
 
 
@@ -121,12 +121,12 @@ def _saliency(net: MLP, theta: Theta, judged: Examples, seed: int) -> dict[str, 
     return agreement
 
 
-def _maps(net: MLP, theta: Theta, data: Task) -> list[dict[str, Any]]:
+def _maps(net: MLP, theta: Theta, judged: Examples) -> list[dict[str, Any]]:
     """Saliency maps of the first right and the first wrong answer on each digit, dense and pruned.
 
     Input gradients of the logit, to six digits. A digit that has no wrong answer is left out.
     """
-    judged, rows = data.judged, []
+    rows = []
     right = predict(forward(net, theta, judged.images)) == judged.labels
     networks = {"dense": theta, "pruned": _pruned(net, theta, COLLAPSE)}
     for label in (0, 1):

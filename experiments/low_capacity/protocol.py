@@ -13,7 +13,6 @@ import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from experiments.low_capacity import released
 from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, PAIRS, SEEDS, WIDTHS
 from npnet.backprop import forward
-from npnet.datasets import Dataset, digit_pair, load, stratified_split
+from npnet.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
@@ -107,9 +106,8 @@ class Task(NamedTuple):
 
 
 @functools.lru_cache(maxsize=32)
-def task(arm: str, pair: tuple[int, int], seed: int, folder: Path | None) -> Task:
-    """The task of a trial, from the data in `folder` (None: as `npnet.datasets.load` finds it)."""
-    data = load("mnist", folder)
+def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
+    """The task of a trial, cut from `data`."""
     images, labels = digit_pair(data.train_images, data.train_labels, *pair)
     if arm == AS_RELEASED:
         training, validation = released.split(labels, seed)
@@ -120,30 +118,30 @@ def task(arm: str, pair: tuple[int, int], seed: int, folder: Path | None) -> Tas
     return Task(Examples(images[training], labels[training]), held_out, held_out if arm == AS_RELEASED else test)
 
 
-def network(trial: Trial, data: Task) -> MLP:
+def network(trial: Trial, examples: Task) -> MLP:
     """The trial's architecture: pixels, one hidden layer of relu units, one logit."""
-    return MLP((data.training.images[0].size, trial.width, 1))
+    return MLP((examples.training.images[0].size, trial.width, 1))
 
 
-def trained(trial: Trial, data: Task) -> Training:
+def trained(trial: Trial, examples: Task) -> Training:
     """Train the trial's network as its arm says."""
-    net = network(trial, data)
+    net = network(trial, examples)
     if trial.arm == AS_RELEASED:
         theta = released.initial_theta(net, trial.pair, trial.seed)
-        return train(net, theta, *data.training, epochs=EPOCHS, learning_rate=LEARNING_RATE, metrics=("f1",))
+        return train(net, theta, *examples.training, epochs=EPOCHS, learning_rate=LEARNING_RATE, metrics=("f1",))
     rng = np.random.default_rng([trial.seed, *trial.pair, trial.width])
 
     def validate(theta: NDArray[np.floating]) -> dict[str, float]:
-        scores = evaluate(data.validation.labels, forward(net, theta, data.validation.images), ("loss", "f1"))
+        scores = evaluate(examples.validation.labels, forward(net, theta, examples.validation.images), ("loss", "f1"))
         return {f"validation_{name}": value for name, value in scores.items()}
 
     return train(
         net,
         net.init(rng, "normal"),
-        *data.training,
+        *examples.training,
         epochs=MOST_EPOCHS,
         learning_rate=CORRECTED_RATE,
-        batch_size=min(BATCH, len(data.training.labels)),
+        batch_size=min(BATCH, len(examples.training.labels)),
         rng=rng,
         metrics=("f1",),
         evaluate_theta=validate,

@@ -38,13 +38,13 @@ def _cache_folder() -> Path:
     return folder
 
 
-_CACHE = str(_cache_folder())
+_CACHE = _cache_folder()
 _FASTMATH = {"reassoc", "contract", "nsz"}
 
 
 def _compiled(function: Function, **options: object) -> Function:
     # Numba takes the folder from its configuration when it decorates; other packages' kernels keep theirs.
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, _CACHE
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_CACHE)
     try:
         jitted: Function = numba.njit(nogil=True, error_model="numpy", cache=True, **options)(function)
     finally:
@@ -60,3 +60,8 @@ def kernel(function: Function) -> Function:
 def product(function: Function) -> Function:
     """Compile `function`, a matrix product, with leave to reorder and fuse its sums."""
     return _compiled(function, fastmath=_FASTMATH)
+
+
+def first_use() -> bool:
+    """Whether kernels are still to be compiled: there is no machine code of these files yet."""
+    return not numba.config.DISABLE_JIT and not any(_CACHE.rglob("*.nbc"))
