@@ -112,10 +112,11 @@ def _saliency(net: MLP, theta: Theta, judged: Examples, seed: int) -> dict[str, 
         "randomised": forgotten,
     }
     dense = np.abs(input_gradient(net, theta, images))
+    dense_constant = (dense == dense[:, :1]).all(axis=1)
     agreement = {}
     for name, other in others.items():
         maps = np.abs(input_gradient(net, other, images))
-        constant = (maps == maps[:, :1]).all(axis=1)
+        constant = dense_constant | (maps == maps[:, :1]).all(axis=1)
         ranks = np.where(constant, 0.0, rank_correlation(dense, maps))
         agreement[name] = {"rank_correlation": float(ranks.mean()), "overlap": float(overlap(dense, maps).mean())}
     return agreement
