@@ -137,13 +137,7 @@ class Store:
         entry = json.loads(line)
         path = self._unfinished / f"{entry['key']}.json"
         if entry["key"] not in self:
-            try:
-                write_atomically(path, f"{line}\n".encode())
-            except StoreError as error:
-                raise StoreError(
-                    f"{error}; {len(self.results)} results are kept; free some space or make the folder "
-                    "writable, and run the same command again to resume"
-                ) from error
+            self._write(path, f"{line}\n".encode())
         self._keep(entry, str(path))
 
     def settle(self) -> None:
@@ -158,7 +152,7 @@ class Store:
         """
         names = sorted(self.results, key=lambda name: (_order(self._trials[name]), name))
         lines = [self._header, *map(self._entry, names)]
-        write_atomically(self._file, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        self._write(self._file, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
         with contextlib.suppress(OSError):
             for path in [*self._unfinished.glob("*.json"), *self._unfinished.glob("*.tmp")]:
                 path.unlink()
@@ -213,6 +207,15 @@ class Store:
                     "only its trial again, or choose another --out"
                 )
             self._keep(entry, where)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            write_atomically(path, data)
+        except StoreError as error:
+            raise StoreError(
+                f"{error}; {len(self.results)} results are kept; free some space or make the folder "
+                "writable, and run the same command again to resume"
+            ) from error
 
     def _keep(self, entry: dict[str, Any], where: str) -> None:
         name = entry["key"]

@@ -83,7 +83,15 @@ def save(drawing: Figure, folder: Path, name: str, caption: str) -> Path:
         If the file cannot be written.
     """
     columns = int(10 * drawing.get_figwidth())
-    drawing.text(0.01, -0.02, textwrap.fill(caption, columns), ha="left", va="top", fontsize=13)
+    # A number and its percent sign stay on one line.
+    drawing.text(
+        0.01,
+        -0.02,
+        textwrap.fill(caption.replace(" %", "\N{NO-BREAK SPACE}%"), columns),
+        ha="left",
+        va="top",
+        fontsize=13,
+    )
     png = io.BytesIO()
     metadata = {"Software": None, "Description": caption}
     drawing.savefig(png, format="png", dpi=_DPI, bbox_inches="tight", metadata=metadata)

@@ -374,7 +374,7 @@ def test_a_read_only_folder(tmp_path):
 
 def test_writing_is_tried_when_the_store_is_opened(file, monkeypatch):
     monkeypatch.setattr(os, "fsync", failing(errno.EROFS))
-    fails(file.parent, r"results\.jsonl: cannot be written \(Read-only file system\)$")
+    fails(file.parent, r"results\.jsonl: cannot be written \(Read-only file system\); 3 results are kept; free")
 
 
 def test_one_process_at_a_time(tmp_path):
@@ -437,7 +437,7 @@ def test_a_real_limit_on_file_sizes(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
         try:
             no_room(store)
-            with pytest.raises(StoreError, match=r"results\.jsonl: no space left \(File too large\)$"):
+            with pytest.raises(StoreError, match=r"results\.jsonl: no space left \(File too large\); 1 results are kept; free some"):
                 store.settle()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
