@@ -236,8 +236,8 @@ def test_bad_logits_and_scores():
         log_loss([0, 1], [0.0, 1.0, 2.0])
     with pytest.raises(ArgumentError, match=r"^labels: found 0 to 3, expected classes from 0 to 2"):
         log_loss([0, 3], np.zeros((2, 3)))
-    with pytest.raises(ArgumentError, match=r"^labels: found 0 to 2, expected classes from 0 to 1"):
-        calibration_error([0, 2], np.zeros(2))
+    with pytest.raises(ArgumentError, match=r"^labels: found 0 to 3, expected classes from 0 to 1"):
+        calibration_error([0, 3], np.zeros(2))
     with pytest.raises(ArgumentError, match=r"^logits: found shape \(2, 1, 1\)"):
         predict(np.zeros((2, 1, 1)))
     with pytest.raises(ArgumentError, match=r"^logits: found shape \(0,\)"):
