@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from npnet.errors import ArgumentError, DataError
 from npnet.kernels.losses import LOSSES, loss_and_delta
@@ -31,11 +31,16 @@ _WORKING = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
 
 def check_theta(net: MLP, theta: ArrayLike) -> NDArray[Any]:
     """`theta` as a contiguous array that the kernels take; ArgumentError for another shape or dtype."""
-    theta = np.ascontiguousarray(theta)
+    theta = compiled_for(theta)
     net.check_shape(theta, "theta")
     if theta.dtype not in _WORKING:
         raise ArgumentError(f"theta: found dtype {theta.dtype}, expected float32, float64 or complex128")
     return theta
+
+
+def compiled_for(array: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """`array` in C order and writeable: to Numba anything else is another type, for which all kernels compile anew."""
+    return np.require(array, dtype, ["C", "W"])
 
 
 def as_examples(net: MLP, x: ArrayLike, dtype: np.dtype[np.inexact]) -> NDArray[Any]:
@@ -44,7 +49,8 @@ def as_examples(net: MLP, x: ArrayLike, dtype: np.dtype[np.inexact]) -> NDArray[
     Raises
     ------
     ArgumentError
-        For no examples, another number of inputs, or a dtype that is neither uint8 nor floating-point.
+        For no examples, another number of inputs, or a dtype that is neither uint8 nor floating-point (or complex
+        where `dtype` is not).
     DataError
         For NaN or inf, naming the first.
     """
@@ -56,13 +62,13 @@ def as_examples(net: MLP, x: ArrayLike, dtype: np.dtype[np.inexact]) -> NDArray[
         )
     x = x.reshape(len(x), size)
     if x.dtype == np.uint8:
-        return np.ascontiguousarray(x)
-    if not np.issubdtype(x.dtype, np.inexact):
+        return compiled_for(x)
+    if x.dtype.kind not in ("fc" if dtype.kind == "c" else "f"):
         raise ArgumentError(f"x: found dtype {x.dtype}, expected uint8 pixels or floating-point numbers")
     if not np.isfinite(x).all():
         example, pixel = np.argwhere(~np.isfinite(x))[0]
         raise DataError(f"x: found {x[example, pixel]} in example {example}, input {pixel}; expected finite numbers")
-    return np.ascontiguousarray(x, dtype=dtype)
+    return compiled_for(x, dtype)
 
 
 def as_targets(net: MLP, y: ArrayLike, n: int, dtype: np.dtype[np.inexact]) -> NDArray[Any]:
@@ -71,13 +77,14 @@ def as_targets(net: MLP, y: ArrayLike, n: int, dtype: np.dtype[np.inexact]) -> N
     Raises
     ------
     ArgumentError
-        When the shape is neither (n,) nor (n, outputs).
+        When the shape is neither (n,) nor (n, outputs), or the dtype is not one of real numbers.
     DataError
         For a label that is not a class, a target outside [0, 1] (bce) or negative (softmax), NaN or inf.
     """
     y = np.asarray(y)
-    labels = y.ndim == 1 and not np.issubdtype(y.dtype, np.floating)
-    if y.shape not in ((n,), (n, net.outputs)) or (y.ndim == 1 and net.outputs > 1 and not labels):
+    labels = y.ndim == 1 and y.dtype.kind in "biu"
+    fits = y.shape == (n, net.outputs) or (y.shape == (n,) and (labels or net.outputs == 1))
+    if not fits or y.dtype.kind not in "biuf":
         wanted = f"({n},) labels" if net.outputs > 1 else f"({n},)"
         raise ArgumentError(f"y: found {y.dtype} of shape {y.shape}, expected {wanted} or ({n}, {net.outputs}) targets")
     if labels and net.outputs > 1:
@@ -95,7 +102,7 @@ def as_targets(net: MLP, y: ArrayLike, n: int, dtype: np.dtype[np.inexact]) -> N
         targets = np.zeros((n, net.outputs), dtype=dtype)
         targets[np.arange(n), y.astype(np.intp)] = 1
         return targets
-    return np.ascontiguousarray(y.reshape(n, net.outputs), dtype=dtype)
+    return compiled_for(y.reshape(n, net.outputs), dtype)
 
 
 def passes(net: MLP, theta: ArrayLike, x: ArrayLike) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:

@@ -143,7 +143,7 @@ def randomisations(
 def rank_correlation(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     """Spearman's rank correlation of two sets of maps, (n,): the correlation of mid-ranks, row by row.
 
-    NaN where a map is constant. Raises ArgumentError unless both are (n, inputs) of the same shape.
+    NaN where a map is constant or holds a NaN. Raises ArgumentError unless both are (n, inputs) of the same shape.
     """
     a, b = _two_sets(a, b)
     correlations = []
@@ -159,14 +159,16 @@ def overlap(a: ArrayLike, b: ArrayLike, share: float = 0.05) -> NDArray[np.float
 
     The most salient are the round(`share` * inputs), at least one, of largest absolute value (of equal ones the first);
     zeros are never among them, so a map of zeros overlaps with nothing. Unlike a rank correlation this does not
-    suffer from the many ties of a pruned network's map. Raises ArgumentError unless both are (n, inputs).
+    suffer from the many ties of a pruned network's map. NaN where a map holds a NaN. Raises ArgumentError unless both
+    are (n, inputs).
     """
     a, b = _two_sets(a, b)
     if not 0 < share <= 1:
         raise ArgumentError(f"share: found {share}, expected more than 0 and at most 1")
     k = max(1, round(share * a.shape[1]))
     shared = _most_salient(a, k) & _most_salient(b, k)
-    return np.asarray(shared.sum(axis=1) / k)
+    unknown = np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1)
+    return np.where(unknown, np.nan, shared.sum(axis=1) / k)
 
 
 def _most_salient(maps: Array, k: int) -> NDArray[np.bool_]:
@@ -187,4 +189,6 @@ def _centred_ranks(values: Array) -> NDArray[np.float64]:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     ranks = (last - (counts - 1) / 2)[inverse]
+    # np.unique takes NaN for the largest number.
+    ranks[np.isnan(values)] = np.nan
     return np.asarray(ranks - ranks.mean())

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npnet.backprop import as_examples, as_targets, check_theta
+from npnet.backprop import as_examples, as_targets, check_theta, compiled_for
 from npnet.errors import ArgumentError
 from npnet.kernels.losses import LOSSES
 from npnet.kernels.passes import CHUNK
 from npnet.kernels.step import sgd_epoch
-from npnet.metrics import METRICS, evaluate
+from npnet.metrics import evaluate
 from npnet.mlp import MLP
 
 Schedule = Callable[[int], float]
@@ -21,6 +21,7 @@ Schedule = Callable[[int], float]
 
 def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     """Learning rate `rate` * `factor`^floor(step / every): multiplied by `factor` each `every` steps."""
+    _check_steps("every", every)
     return lambda step: rate * factor ** (step // every)
 
 
@@ -29,13 +30,20 @@ def cosine(rate: float, steps: int) -> Schedule:
 
     Source: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, without restarts.
     """
+    _check_steps("steps", steps)
     return lambda step: rate * (1 + math.cos(math.pi * min(step, steps) / steps)) / 2
 
 
 def warmup(schedule: float | Schedule, steps: int) -> Schedule:
     """`schedule` times a factor that grows linearly from 1/`steps` to 1 in the first `steps` steps."""
+    _check_steps("steps", steps)
     then = _as_schedule(schedule)
     return lambda step: then(step) * min(1.0, (step + 1) / steps)
+
+
+def _check_steps(name: str, steps: int) -> None:
+    if steps < 1:
+        raise ArgumentError(f"{name}: found {steps}, expected at least 1")
 
 
 def _as_schedule(rate: float | Schedule) -> Schedule:
@@ -145,8 +153,13 @@ def train(
     examples = as_examples(net, x, theta.dtype)
     n = len(examples)
     targets = as_targets(net, y, n, theta.dtype)
-    mask = np.ones(net.size, dtype=np.bool_) if mask is None else np.ascontiguousarray(mask)
-    _check(net, theta, n, epochs, batch_size, rng, momentum, weight_decay, mask, metrics)
+    mask = np.ones(net.size, dtype=np.bool_) if mask is None else compiled_for(mask)
+    _check(net, theta, n, epochs, batch_size, rng, momentum, weight_decay, mask)
+    if metrics:
+        if "loss" in metrics:
+            raise ArgumentError("metrics: found 'loss', which is always in the history, as train_loss; expected others")
+        # On logits of zero, so that a name or labels that do not fit are found before training.
+        evaluate(y, np.zeros((n, net.outputs)), metrics)
     schedule, size = _as_schedule(learning_rate), batch_size or n
 
     steps_an_epoch = -(-n // size)
@@ -171,7 +184,10 @@ def train(
         if metrics:
             row |= {f"train_{name}": value for name, value in evaluate(y, logits, metrics).items()}
         if evaluate_theta is not None:
-            row |= evaluate_theta(theta.copy())
+            extra = evaluate_theta(theta.copy())
+            if taken := row.keys() & extra.keys():
+                raise ArgumentError(f"evaluate_theta: found {min(taken)!r} in what it returns, expected other names")
+            row |= extra
         history.append(row)
         if stop is None:
             continue
@@ -194,7 +210,6 @@ def _check(
     momentum: float,
     weight_decay: float,
     mask: NDArray[np.bool_],
-    metrics: Sequence[str],
 ) -> None:
     if epochs < 0:
         raise ArgumentError(f"epochs: found {epochs}, expected at least 0")
@@ -217,6 +232,3 @@ def _check(
         raise ArgumentError(
             f"theta: found {theta[pruned[0]]} at {name}, which the mask removes; expected 0 (apply_mask)"
         )
-    for name in metrics:
-        if name not in METRICS:
-            raise ArgumentError(f"metrics: found {name!r}, expected names among {', '.join(METRICS)}")

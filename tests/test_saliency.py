@@ -67,10 +67,13 @@ def test_what_is_explained_by_default():
     for function, of in ((gradient_times_input, "logit"), (integrated_gradients, "logit")):
         assert np.array_equal(function(CURVED, THETA, X), function(CURVED, THETA, X, of, output=0))
     smooth = [
-        smooth_grad(CURVED, THETA, X, *of, sigma=0.1, samples=1, rng=np.random.default_rng(0)) for of in ([], ["logit"])
+        smooth_grad(CURVED, THETA, X, **which, sigma=0.1, samples=1, rng=np.random.default_rng(0))
+        for which in ({}, {"of": "logit", "output": 0})
     ]
     assert np.array_equal(*smooth)
-    difference = [forward_difference(CURVED, THETA, X, *of, step=0.1) for of in ([], ["probability"])]
+    difference = [
+        forward_difference(CURVED, THETA, X, **which, step=0.1) for which in ({}, {"of": "probability", "output": 0})
+    ]
     assert np.array_equal(*difference)
 
 
@@ -181,6 +184,8 @@ def test_randomisations_are_arrays_of_their_own():
         ([0, 0, 0, 1], [0, 0, 1, 1], 2 / math.sqrt(3 * 4)),  # ranks 2, 2, 2, 4 and 1.5, 1.5, 3.5, 3.5
         ([1, 1, 1], [1, 2, 3], math.nan),
         ([1, 2, 3], [5, 5, 5], math.nan),
+        ([1, 2, math.nan], [1, 2, 3], math.nan),
+        ([1, 2, 3], [math.nan, 1, 2], math.nan),
         ([-1, 0, 1], [1, 0, 1], 0),
     ],
 )
@@ -219,6 +224,15 @@ def test_rank_correlation_goes_row_by_row():
 )
 def test_overlaps_by_hand(a, b, share, expected):
     assert overlap([a, a], [b, a], share)[0] == pytest.approx(expected)
+
+
+def test_the_overlap_with_an_unknown_map_is_unknown():
+    nan = float("nan")
+    assert np.isnan(overlap([[1, 2], [1, nan], [1, 2]], [[nan, 2], [1, 2], [1, 2]], 0.5)).tolist() == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_the_overlap_is_of_a_twentieth_by_default():

@@ -247,14 +247,34 @@ def test_a_schedule_sees_each_step_once_in_order():
 
 
 def test_metrics_of_full_batches_are_those_before_the_step():
-    found = train(NET, THETA, X, Y, epochs=2, learning_rate=0.5, metrics=list(METRICS))
+    names = [name for name in METRICS if name != "loss"]
+    found = train(NET, THETA, X, Y, epochs=2, learning_rate=0.5, metrics=names)
     first = train(NET, THETA, X, Y, epochs=1, learning_rate=0.5)
     for row, theta in zip(found.history, (THETA, first.theta), strict=True):
-        assert set(row) == {"epoch", "steps", "learning_rate", "train_loss"} | {f"train_{name}" for name in METRICS}
+        assert set(row) == {"epoch", "steps", "learning_rate", "train_loss"} | {f"train_{name}" for name in names}
         wanted = evaluate(Y, forward(NET, theta, X), METRICS)
         assert row["train_loss"] == pytest.approx(wanted["loss"], rel=1e-12)
-        for name in METRICS:
+        for name in names:
             assert row[f"train_{name}"] == pytest.approx(wanted[name], rel=1e-12)
+
+
+def test_metrics_that_do_not_fit_the_labels_are_refused_before_training():
+    steps = []
+    with pytest.raises(ArgumentError, match=r"^labels: "):
+        train(NET, THETA, X, np.full(5, 0.5), epochs=1, learning_rate=lambda s: steps.append(s) or 0.1, metrics=["f1"])
+    assert steps == []
+
+
+def test_what_evaluate_theta_returns_may_not_replace_a_column():
+    with pytest.raises(ArgumentError, match=r"^evaluate_theta: found 'train_loss' in what it returns"):
+        train(NET, THETA, X, Y, epochs=1, learning_rate=0.1, evaluate_theta=lambda _: {"train_loss": 0.0})
+
+
+def test_schedules_take_at_least_one_step():
+    for name, schedule in (("every", step_decay), ("steps", cosine), ("steps", warmup)):
+        schedule(0.1, 1)
+        with pytest.raises(ArgumentError, match=rf"^{name}: found 0, expected at least 1"):
+            schedule(0.1, 0)
 
 
 def test_what_evaluate_theta_returns_joins_the_row_and_its_argument_is_a_copy():
@@ -369,7 +389,11 @@ RNG = np.random.default_rng(0)
             {"mask": NET.prunable & (np.arange(13) != 3)},
             f"theta: found {THETA[3]} at W1[1, 1], which the mask removes; expected 0 (apply_mask)",
         ),
-        ({"metrics": ["f1", "f2"]}, f"metrics: found 'f2', expected names among {', '.join(METRICS)}"),
+        ({"metrics": ["f1", "f2"]}, f"names: found 'f2', expected some of {', '.join(METRICS)}"),
+        (
+            {"metrics": ["f1", "loss"]},
+            "metrics: found 'loss', which is always in the history, as train_loss; expected others",
+        ),
     ],
 )
 def test_what_is_refused(settings, message):

@@ -437,7 +437,9 @@ def test_a_real_limit_on_file_sizes(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
         try:
             no_room(store)
-            with pytest.raises(StoreError, match=r"results\.jsonl: no space left \(File too large\); 1 results are kept; free some"):
+            with pytest.raises(
+                StoreError, match=r"results\.jsonl: no space left \(File too large\); 1 results are kept; free some"
+            ):
                 store.settle()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -77,7 +77,9 @@ def multiply_by_slope(code: int, a: NDArray[Any], delta: NDArray[Any]) -> None:
     """Multiply `delta` (n, m) by f'(z), given the outputs `a` = f(z) (n, m) of the activation ACTIVATIONS[code]."""
     a, delta = a.reshape(-1), delta.reshape(-1)
     if code == RELU:
-        _zero_outside(delta, a, 0.0, np.inf)
+        for i in range(a.size):
+            if a[i].real <= 0:
+                delta[i] = 0
     elif code == TANH:
         for i in range(a.size):
             delta[i] *= 1 - a[i] * a[i]
@@ -98,12 +100,14 @@ def pieces(activation: str, a: NDArray[np.floating]) -> NDArray[np.int8]:
     """Number of the linear piece that each unit is on, from its output `a`: 0, 1, ... from left to right.
 
     Two for relu (off, on), three for relu6, hard_tanh and hard_sigmoid, one for identity; the flat pieces include
-    their kinks. Raises ArgumentError for tanh and sigmoid, which have no linear pieces.
+    their kinks. Raises ArgumentError for tanh and sigmoid, which have no linear pieces, and for NaN, which is on none.
     """
     if activation not in _THRESHOLDS:
         raise ArgumentError(
             f"activation: found {activation!r}, expected a piecewise linear one: {', '.join(_THRESHOLDS)}"
         )
+    if np.isnan(a).any():
+        raise ArgumentError(f"a: found {np.count_nonzero(np.isnan(a))} NaN of {a.size}, expected none to tell a piece")
     codes = np.zeros(a.shape, dtype=np.int8)
     for number, threshold in enumerate(_THRESHOLDS[activation]):
         codes += a > threshold if number == 0 else a >= threshold

@@ -36,15 +36,17 @@ def _softmax(z: Matrix, t: Matrix, weight: float, delta: Matrix) -> complex:
         if z[c].real > z[top].real:
             top = c
     # The largest term is exp(0) = 1 and is left to log1p: confident predictions keep their digits.
-    others, mass = 0 * z[0], 0 * t[0]
+    others, rest = 0 * z[0], 0 * t[0]
     for c in range(z.size):
-        mass += t[c]
         if c != top:
             others += np.exp(z[c] - z[top])
+            rest += t[c]
     loss = 0 * z[0]
     for c in range(z.size):
         loss += t[c] * (z[top] - z[c] + np.log1p(others))
-        delta[c] = weight * (mass * np.exp(z[c] - z[top]) / (1 + others) - t[c])
+        delta[c] = weight * ((rest + t[top]) * np.exp(z[c] - z[top]) / (1 + others) - t[c])
+    # The same with t[top] left out of the difference, in which it would cancel.
+    delta[top] = weight * (rest - t[top] * others) / (1 + others)
     return loss
 
 

@@ -30,7 +30,7 @@ def abt_loops(a: Matrix, b: Matrix, out: Matrix) -> None:
 
 @product
 def abt_pairs(a: Matrix, b: Matrix, out: Matrix, first: int) -> None:
-    """Step 2, for the columns of `out` from `first` on: tiles of 4 x 2. Three quarters of a load a multiply-add."""
+    """Step 2, for columns of `out` from `first` <= m on: tiles of 4 x 2. Three quarters of a load a multiply-add."""
     zero = out.dtype.type(0)
     rows, columns = a.shape[0] - a.shape[0] % 4, b.shape[0] - (b.shape[0] - first) % 2
     for j in range(first, columns, 2):

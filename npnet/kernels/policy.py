@@ -26,16 +26,22 @@ _FOLDER = Path(__file__).parent
 
 
 def _cache_folder() -> Path:
-    """Folder for machine code, named by the content of the kernel files; folders of older contents are removed."""
+    """Folder for machine code, named by the content of the kernel files.
+
+    Beside the kernels, folders of older contents are removed; a folder that NUMBA_CACHE_DIR names may be shared with
+    other checkouts, and is left to its owner.
+    """
     digest = hashlib.sha256()
     for path in sorted(_FOLDER.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    parent = Path(os.environ.get("NUMBA_CACHE_DIR") or _FOLDER / "__pycache__")
-    folder = parent / f"npnet-kernels-{digest.hexdigest()[:16]}"
-    if not folder.exists():
-        for old in parent.glob("npnet-kernels-*"):
+    name = f"npnet-kernels-{digest.hexdigest()[:16]}"
+    if shared := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(shared) / name
+    own = _FOLDER / "__pycache__"
+    if not (own / name).exists():
+        for old in own.glob("npnet-kernels-*"):
             shutil.rmtree(old, ignore_errors=True)
-    return folder
+    return own / name
 
 
 _CACHE = _cache_folder()
