@@ -134,8 +134,7 @@ def input_gradient(
         raise ArgumentError(f"of: found {of!r}, expected one of {', '.join(QUANTITIES)}")
     if (of == "loss") != (y is not None):
         raise ArgumentError(f"y: {'missing' if y is None else 'given'}, but labels belong to of='loss' and to it alone")
-    if not 0 <= output < net.outputs:
-        raise ArgumentError(f"output: found {output}, expected 0 to {net.outputs - 1}")
+    net.check_output(output)
     theta, gradients = check_theta(net, theta), []
     targets = None if y is None else as_targets(net, y, len(np.asarray(x)), theta.dtype)
     for rows, trace in passes(net, theta, x):

@@ -131,6 +131,11 @@ class MLP:
                 f"{name}: found shape {np.shape(array)}, expected ({self.size},) for widths {self.widths}"
             )
 
+    def check_output(self, output: int) -> None:
+        """Raise ArgumentError unless `output` is the number of an output, from 0."""
+        if not 0 <= output < self.outputs:
+            raise ArgumentError(f"output: found {output}, expected 0 to {self.outputs - 1}")
+
     def parameter_name(self, index: int) -> str:
         """Name of the parameter at `index` of `theta`: "W1[3, 17]" (unit, input) or "b2[0]", layers from 1."""
         if not 0 <= index < self.size:

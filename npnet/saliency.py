@@ -106,8 +106,7 @@ def forward_difference(
     """
     if of not in QUANTITIES[:2]:
         raise ArgumentError(f"of: found {of!r}, expected 'logit' or 'probability'")
-    if not 0 <= output < net.outputs:
-        raise ArgumentError(f"output: found {output}, expected 0 to {net.outputs - 1}")
+    net.check_output(output)
     if not (np.isfinite(step) and step != 0):
         raise ArgumentError(f"step: found {step}, expected a finite number that is not 0")
 

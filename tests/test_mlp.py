@@ -126,7 +126,15 @@ def test_a_name_says_where_unpack_shows_the_parameter(case):
         assert array[tuple(map(int, place.split(", ")))] == index
 
 
-@pytest.mark.parametrize("index", [-1, 11])
+@pytest.mark.parametrize("output", [-1, 4, 5])
+def test_an_output_that_does_not_exist(output):
+    net = MLP((2, 4))
+    net.check_output(3)
+    with pytest.raises(ArgumentError, match=f"^output: found {output}, expected 0 to 3$"):
+        net.check_output(output)
+
+
+@pytest.mark.parametrize("index", [-1, 11, 12])
 def test_an_index_beyond_theta(index):
     with pytest.raises(ArgumentError, match=f"^index: found {index}, expected 0 to 10$"):
         NET.parameter_name(index)
