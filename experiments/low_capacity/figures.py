@@ -1,12 +1,13 @@
-"""The figures of the study, drawn from results alone."""
+"""The figures of the study, drawn from results alone: the curves here, the images in `pictures`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from experiments.low_capacity import pictures
+from experiments.low_capacity.axes import MARKERS, line, seeds, width_axis
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Task
 from experiments.low_capacity.published import (
     FIGURE_3,
@@ -23,9 +24,7 @@ from experiments.low_capacity.published import (
 )
 from experiments.low_capacity.results import Results, pair_name
 from experiments.style import COLOURS, figure, save
-from npnet.corruptions import gaussian_noise, occlude
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _JUDGED = {AS_RELEASED: "held-out fifth of the training file", CORRECTED: "official test file"}
 
 
@@ -40,31 +39,10 @@ def draw_all(results: Results, example: Task, folder: Path) -> list[Path]:
         dead_units(results, folder),
         gaussian(results, folder),
         occlusion(results, folder),
-        corruptions(example, folder),
-        saliency(results, folder),
-        saliency_agreement(results, folder),
+        pictures.corruptions(example, folder),
+        pictures.saliency(results, folder),
+        pictures.saliency_agreement(results, folder),
     ]
-
-
-def _seeds(results: Results) -> str:
-    return f"{results.seeds(AS_RELEASED)} seeds as released, {results.seeds(CORRECTED)} corrected"
-
-
-def _line(axes: Axes, x: Sequence[float], samples: Sequence[NDArray[np.float64]], number: int, label: str) -> None:
-    """A line through the means over seeds, with a band of one standard deviation."""
-    means = np.array([values.mean() for values in samples])
-    spread = np.array([values.std(ddof=1) if values.size > 1 else 0.0 for values in samples])
-    colour = COLOURS[number % len(COLOURS)]
-    axes.plot(x, means, color=colour, marker=_MARKERS[number % len(_MARKERS)], label=label)
-    axes.fill_between(x, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)
-
-
-def _width_axis(axes: Axes, widths: Sequence[int]) -> None:
-    axes.set_xscale("log", base=2)
-    axes.set_xticks([w for w in widths if w in (2, 4, 8, 16, 24, 32, 64)], minor=False)
-    axes.set_xticks([], minor=True)
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("hidden units")
 
 
 def capacity(results: Results, folder: Path) -> Path:
@@ -73,27 +51,27 @@ def capacity(results: Results, folder: Path) -> Path:
         for axes, arm in zip(grid[0], ARMS, strict=True):
             for number, pair in enumerate(results.pairs):
                 samples = [results.best_f1(arm, pair, width) for width in results.widths]
-                _line(axes, results.widths, samples, number, pair_name(pair))
+                line(axes, results.widths, samples, number, pair_name(pair))
                 if arm == AS_RELEASED:
                     published = [FIGURE_3[pair][WIDTHS.index(width)] for width in results.widths]
                     axes.plot(
                         results.widths, published, "x", color="black", markersize=7, markeredgewidth=1.5, zorder=3
                     )
             axes.axhline(0.9, color="grey", linewidth=1, linestyle="--")
-            _width_axis(axes, results.widths)
+            width_axis(axes, results.widths)
         grid[0, 0].plot([], [], "x", color="black", label="published (Fig. 3)")
         grid[0, 0].set(title="as released", ylabel="F1", ylim=(0.45, 1.01))
         grid[0, 1].set(title="corrected")
         zoom = grid[0, 1].inset_axes((0.12, 0.12, 0.84, 0.58))
         for number, pair in enumerate(results.pairs):
-            _line(zoom, results.widths, [results.best_f1(CORRECTED, pair, w) for w in results.widths], number, "")
+            line(zoom, results.widths, [results.best_f1(CORRECTED, pair, w) for w in results.widths], number, "")
         zoom.set(title="the same, enlarged", ylim=(0.96, 1.002))
-        _width_axis(zoom, results.widths)
+        width_axis(zoom, results.widths)
         zoom.set_xlabel("")
         grid[0, 0].legend(loc="lower right", fontsize=13)
         caption = (
             "F1 against the width of the hidden layer; mean and standard deviation over seeds. Left: best F1 on the "
-            f"training set in 100 full-batch steps; right: F1 on the official test file. {_seeds(results)}."
+            f"training set in 100 full-batch steps; right: F1 on the official test file. {seeds(results)}."
         )
         return save(drawing, folder, "capacity.png", caption)
 
@@ -121,7 +99,7 @@ def training_curves(results: Results, folder: Path) -> Path:
             "run. "
             "As released an epoch is one full-batch step; corrected, one pass of minibatches (F1 while they pass), "
             "until "
-            f"the validation loss stops falling. {_seeds(results)}."
+            f"the validation loss stops falling. {seeds(results)}."
         )
         return save(drawing, folder, "training_curves.png", caption)
 
@@ -136,7 +114,7 @@ def pruning(results: Results, metric: str, label: str, folder: Path) -> Path:
                 for number, width in enumerate(widths):
                     samples = [results.scores(arm, pair, width, metric=metric)]
                     samples += [results.scores(arm, pair, width, "pruned", level, metric) for level in levels]
-                    _line(axes, [0, *PRUNED_PERCENT], samples, number, f"h{width}")
+                    line(axes, [0, *PRUNED_PERCENT], samples, number, f"h{width}")
                 twice = [
                     results.scores(arm, pair, widths[-1], "divided twice", level, metric).mean() for level in levels
                 ]
@@ -153,7 +131,7 @@ def pruning(results: Results, metric: str, label: str, folder: Path) -> Path:
             f"against "
             "the share of weights truly removed; mean and standard deviation over seeds. Dotted: what the released "
             "code "
-            f"removes when asked for that percentage. {_seeds(results)}; as released on the {_JUDGED[AS_RELEASED]}, "
+            f"removes when asked for that percentage. {seeds(results)}; as released on the {_JUDGED[AS_RELEASED]}, "
             f"corrected on the {_JUDGED[CORRECTED]}."
         )
         return save(drawing, folder, f"pruning_{metric}.png", caption)
@@ -173,7 +151,7 @@ def collapse(results: Results, folder: Path) -> Path:
                     [0, *PRUNED_PERCENT],
                     curves.mean(axis=1),
                     color=COLOURS[number],
-                    marker=_MARKERS[number],
+                    marker=MARKERS[number],
                     label=label,
                 )
             twice = [results.scores(arm, pair, width, "divided twice", level).mean() for level in levels]
@@ -186,7 +164,7 @@ def collapse(results: Results, folder: Path) -> Path:
             "4v9 with 24 hidden units under one-shot magnitude pruning without retraining: thin lines are seeds, thick "
             "ones their mean. Dashed: a true 95 %. Dotted: the released code divides the percentage by 100 twice, "
             "so at "
-            f'"95 %" it removes 0.95 %. {_seeds(results)}.'
+            f'"95 %" it removes 0.95 %. {seeds(results)}.'
         )
         return save(drawing, folder, "collapse.png", caption)
 
@@ -203,18 +181,18 @@ def dead_units(results: Results, folder: Path) -> Path:
                         for width in results.widths
                     ]
 
-                _line(axes, results.widths, shares("pruned"), number, f"{pair_name(pair)}, 95 %")
+                line(axes, results.widths, shares("pruned"), number, f"{pair_name(pair)}, 95 %")
                 dense = [values.mean() for values in shares("dense")]
                 axes.plot(results.widths, dense, color=COLOURS[number], linestyle=":")
             axes.set_title(arm)
-            _width_axis(axes, results.widths)
+            width_axis(axes, results.widths)
         grid[0, 0].plot([], [], "k:", label="dense")
         grid[0, 0].set(ylabel="dead hidden units (%)", ylim=(-2, 50))
         grid[0, 0].legend(fontsize=12)
         caption = (
             "Hidden units that output 0 on every image judged by, dense (dotted) and after a true 95 % of the "
             "weights is "
-            f"removed (solid); mean and standard deviation over seeds. {_seeds(results)}."
+            f"removed (solid); mean and standard deviation over seeds. {seeds(results)}."
         )
         return save(drawing, folder, "dead_units.png", caption)
 
@@ -232,8 +210,8 @@ def gaussian(results: Results, folder: Path) -> Path:
                 clean = results.scores(arm, NOISE_PAIR, width)
                 f1 = [clean, *samples(results.scores, arm, width)]
                 lost = [0 * clean, *samples(results.change, arm, width)]
-                _line(grid[0, column], [0, *SIGMAS], f1, number, f"h{width}")
-                _line(grid[1, column], [0, *SIGMAS], lost, number, f"h{width}")
+                line(grid[0, column], [0, *SIGMAS], f1, number, f"h{width}")
+                line(grid[1, column], [0, *SIGMAS], lost, number, f"h{width}")
                 if arm == AS_RELEASED and width in GAUSSIAN_F1:
                     published = GAUSSIAN_F1[width]
                     grid[0, 0].plot(SIGMAS, published, "x", color=COLOURS[number], markeredgewidth=2.5, zorder=3)
@@ -246,7 +224,7 @@ def gaussian(results: Results, folder: Path) -> Path:
         caption = (
             "4v9 under Gaussian pixel noise, clipped to [0, 1], without retraining. Above: F1; below: what is lost "
             "from the "
-            f"clean F1 of the same network. Mean and standard deviation over seeds. {_seeds(results)}."
+            f"clean F1 of the same network. Mean and standard deviation over seeds. {seeds(results)}."
         )
         return save(drawing, folder, "gaussian_noise.png", caption)
 
@@ -257,100 +235,15 @@ def occlusion(results: Results, folder: Path) -> Path:
         for axes, arm in zip(grid[0], ARMS, strict=True):
             clean = [results.scores(arm, NOISE_PAIR, width) for width in results.widths]
             patched = [results.scores(arm, NOISE_PAIR, width, "occlusion", PATCH) for width in results.widths]
-            _line(axes, results.widths, clean, 0, "clean")
-            _line(axes, results.widths, patched, 1, f"{PATCH} x {PATCH} patch of zeros")
+            line(axes, results.widths, clean, 0, "clean")
+            line(axes, results.widths, patched, 1, f"{PATCH} x {PATCH} patch of zeros")
             axes.set_title(f"4v9, {arm}")
-            _width_axis(axes, results.widths)
+            width_axis(axes, results.widths)
         grid[0, 0].plot(list(OCCLUSION_F1), list(OCCLUSION_F1.values()), "kx", markeredgewidth=2.5, label="published")
         grid[0, 0].set_ylabel("F1")
         grid[0, 0].legend(loc="lower right", fontsize=13)
         caption = (
             "4v9 with one patch of zeros at a random place in each image, without retraining, against width; mean and "
-            f"standard deviation over seeds. {_seeds(results)}."
+            f"standard deviation over seeds. {seeds(results)}."
         )
         return save(drawing, folder, "occlusion.png", caption)
-
-
-def corruptions(example: Task, folder: Path) -> Path:
-    """What the corruptions look like, on one image of each digit."""
-    judged = example.judged
-    images = np.stack([judged.images[np.flatnonzero(judged.labels == label)[0]] for label in (0, 1)])
-    columns: list[tuple[str, NDArray[np.floating]]] = [("clean", images / 255)]
-    columns += [(rf"$\sigma$ = {sigma}", gaussian_noise(images, sigma, np.random.default_rng(0))) for sigma in SIGMAS]
-    columns.append((f"{PATCH} x {PATCH} patch", occlude(images, PATCH, np.random.default_rng(0))))
-    with figure(2, len(columns), panel=(2.2, 2.3)) as (drawing, grid):
-        for column, (title, shown) in enumerate(columns):
-            for row, image in enumerate(shown):
-                grid[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
-                grid[row, column].set_axis_off()
-            grid[0, column].set_title(title)
-        caption = (
-            "The corruptions of 4v9 on one image of each digit (n = 2): Gaussian pixel noise, clipped; an occlusion."
-        )
-        return save(drawing, folder, "corruptions.png", caption)
-
-
-def saliency(results: Results, folder: Path) -> Path:
-    """Input gradients of the logit for right and wrong answers, dense and pruned, both arms."""
-    maps = {arm: results.of(arm, SALIENCY_PAIR, SALIENCY_WIDTH)[0]["maps"] for arm in ARMS}
-    kinds = [(label, right) for label in (0, 1) for right in (True, False)]
-    with figure(len(kinds), 6, panel=(2.4, 2.5)) as (drawing, grid):
-        for axes in grid.flat:
-            axes.set_axis_off()
-        for half, arm in enumerate(ARMS):
-            for row, (label, right) in enumerate(kinds):
-                panels = grid[row, 3 * half : 3 * half + 3]
-                panels[0].set_title(f"{SALIENCY_PAIR[label]}, {'right' if right else 'wrong'}", fontsize=14)
-                found = [entry for entry in maps[arm] if (entry["label"], entry["right"]) == (label, right)]
-                if not found:
-                    panels[0].text(0.5, 0.5, "no such\nanswer", ha="center", transform=panels[0].transAxes)
-                    continue
-                image = np.array(found[0]["image"])
-                panels[0].imshow(image, cmap="gray")
-                for axes, name in zip(panels[1:], ("dense", "pruned"), strict=True):
-                    values = np.array(found[0][name]).reshape(image.shape)
-                    limit = np.abs(values).max()
-                    axes.imshow(values, cmap="PuOr", vmin=-limit or -1.0, vmax=limit or 1.0)
-                    if limit == 0:
-                        axes.text(0.5, 0.5, "zero\neverywhere", ha="center", va="center", transform=axes.transAxes)
-                    axes.set_title({"dense": f"{arm}\ndense", "pruned": "true 95 %\nremoved"}[name], fontsize=12)
-        caption = (
-            "Input gradient of the logit (orange: more ink here speaks for 4; violet: for 9), each map on its own "
-            "scale, for "
-            "the first right and wrong answers on each digit; 4v9, 24 hidden units, the first seed of each arm (n = 1)."
-        )
-        return save(drawing, folder, "saliency.png", caption)
-
-
-def saliency_agreement(results: Results, folder: Path) -> Path:
-    """Agreement of dense and pruned saliency against width, with the floor of a randomised network."""
-    labels = {
-        "divided twice": 'pruned, "95 %" divided twice',
-        "pruned": "pruned, true 95 %",
-        "randomised": "randomised",
-    }
-    measures = {
-        "overlap": "most salient 5 %\nof pixels kept",
-        "rank_correlation": "rank correlation\nwith the dense map",
-    }
-    with figure(2, 2, panel=(7.0, 3.8), sharey="row", sharex=True) as (drawing, grid):
-        for row, (measure, title) in zip(grid, measures.items(), strict=True):
-            for axes, arm in zip(row, ARMS, strict=True):
-                for number, (name, label) in enumerate(labels.items()):
-                    samples = [
-                        np.array([r["saliency"][name][measure] for r in results.of(arm, SALIENCY_PAIR, width)])
-                        for width in results.widths
-                    ]
-                    _line(axes, results.widths, samples, number, label)
-                _width_axis(axes, results.widths)
-            row[0].set(ylabel=title, ylim=(-0.1, 1.1))
-        for axes, arm in zip(grid[0], ARMS, strict=True):
-            axes.set(title=f"4v9, {arm}", xlabel="")
-        grid[1, 0].legend(loc="center right", fontsize=13)
-        caption = (
-            "How far the absolute input gradients of the pruned network, and of one with permuted weights, agree "
-            "with those "
-            "of the dense one; mean over 200 images, then mean and standard deviation over seeds. A map of a network "
-            f"pruned by 95 % is mostly ties, which limits its rank correlation. {_seeds(results)}."
-        )
-        return save(drawing, folder, "saliency_agreement.png", caption)
