@@ -112,6 +112,7 @@ def test_measure(dataset, short, arm):
     assert len(result["curves"]["train_f1"]) == result["epochs"] == 3
     assert result["best_train_f1"] == max(result["curves"]["train_f1"])
     assert 0 <= result["dead"]["dense"] <= 24
+    assert result["cut_off"] == 95 * 24 // 100
     assert set(result["saliency"]) == {"pruned", "divided twice", "randomised"}
     assert {(entry["label"], entry["right"]) for entry in result["maps"]} <= {(a, b) for a in (0, 1) for b in (0, 1)}
     assert all(len(entry["dense"]) == len(entry["pruned"]) == 49 for entry in result["maps"])
@@ -205,6 +206,7 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
             "best_train_f1": best(t) if best else f1,
             "scores": scores(t.arm, t.pair, t.width),
             "dead": {"dense": 0, "pruned": dead},
+            "cut_off": 22,
             "saliency": {"pruned": agreement, "divided twice": {"overlap": 1.0, "rank_correlation": 1.0}}
             | {"randomised": {"overlap": 0.05, "rank_correlation": 0.0}},
         }
@@ -259,7 +261,7 @@ def test_rule_of_pruning(pruned, twice, verdict):
 def test_rule_of_dead_units():
     assert judgements.dead(made_up(dead=0)).verdict is Verdict.HOLDS
     assert judgements.dead(made_up(dead=1)).verdict is Verdict.FAILS
-    assert "4v9 h24 0.0 -> 1.0" in judgements.dead(made_up(dead=1)).measured
+    assert "4v9 h24 0.0 -> 1.0, but 22.0 cut off" in judgements.dead(made_up(dead=1)).measured
 
 
 def test_rule_of_robustness():

@@ -92,16 +92,21 @@ def pruning(results: Results) -> Judgement:
 
 
 def dead(results: Results) -> Judgement:
-    """Count hidden units that are 0 on every image, before and after a true 95 %."""
+    """Count hidden units that are 0 on every image, before and after a true 95 %.
+
+    Units whose weight to the output is removed are reported beside: alive or dead, they no longer count.
+    """
     parts, none = [], {}
     for arm in ARMS:
         appeared = {}
         for pair, width in DEAD_UNITS_AT:
-            counts = [result["dead"] for result in results.of(arm, pair, width)]
-            if counts:
-                before, after = (np.mean([count[when] for count in counts]) for when in ("dense", "pruned"))
-                appeared[f"{pair_name(pair)} h{width} {before:.1f} -> {after:.1f}"] = after > before
-        parts.append(f"{arm}: {', '.join(appeared)}")
+            found = results.of(arm, pair, width)
+            if found:
+                before, after = (np.mean([result["dead"][when] for result in found]) for when in ("dense", "pruned"))
+                cut_off = np.mean([result["cut_off"] for result in found])
+                text = f"{pair_name(pair)} h{width} {before:.1f} -> {after:.1f}, but {cut_off:.1f} cut off"
+                appeared[text] = after > before
+        parts.append(f"{arm}: {'; '.join(appeared)}")
         none[arm] = not any(appeared.values())
     return _by_arm("; ".join(parts), none)
 

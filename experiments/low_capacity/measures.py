@@ -38,13 +38,15 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
     dict
         "curves": by epoch; "best_train_f1": the largest of the training F1s; "epochs", "kept_epoch".
         "scores": a row a condition (clean, pruned, divided twice, gaussian noise, occlusion) and level.
-        "dead": hidden units that are 0 on every image judged by, dense and at 95 %.
+        "dead": hidden units that are 0 on every image judged by, dense and at 95 %; "cut_off": those that have lost
+        their weight to the output at 95 %, alive or dead.
         "saliency": only for 4v9, see `_saliency`; "maps": only for the paper's network, see `_maps`.
     """
     examples = task(trial.arm, trial.pair, trial.seed, data)
     net = network(trial, examples)
     training = trained(trial, examples)
     theta, judged = training.theta, examples.judged
+    collapsed = _pruned(net, theta, COLLAPSE)
     names = [name for name in training.history[0] if name.startswith(("train_", "validation_"))]
     result: dict[str, Any] = {
         "curves": {name: [row[name] for row in training.history] for name in names},
@@ -52,7 +54,8 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
         "epochs": len(training.history),
         "kept_epoch": training.epoch,
         "scores": [_scores(net, theta, judged, "clean", 0.0)],
-        "dead": {"dense": _dead(net, theta, judged), "pruned": _dead(net, _pruned(net, theta, COLLAPSE), judged)},
+        "dead": {"dense": _dead(net, theta, judged), "pruned": _dead(net, collapsed, judged)},
+        "cut_off": int((net.unpack(collapsed)[-1].weights == 0).all(axis=0).sum()),
     }
     for percent in PRUNED_PERCENT:
         # The released code divides the percentage by 100 twice, so its "95 %" removes 0.95 %.
