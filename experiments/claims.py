@@ -24,6 +24,7 @@ class Verdict(Enum):
     HOLDS = "holds"
     FAILS = "does not hold"
     CONDITIONAL = "holds only if"
+    OPEN = "cannot be judged by so small a run"
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ def terminal(claims: Sequence[Claim[Results]], judgements: Sequence[Judgement], 
     return "\n".join(blocks)
 
 
+def deviation(values: Sequence[float] | NDArray[np.floating]) -> float:
+    """Standard deviation over seeds, with n - 1 in the denominator; 0 for a single value, which shows none."""
+    with np.errstate(invalid="ignore"):
+        return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 def spread(values: Sequence[float] | NDArray[np.floating], digits: int = 3) -> str:
     """Mean and standard deviation over seeds: ``"0.912 ± 0.004 (n = 10)"``.
 
@@ -129,7 +136,7 @@ def spread(values: Sequence[float] | NDArray[np.floating], digits: int = 3) -> s
     if n == 1:
         return f"{values[0]:.{digits}f} (n = 1)"
     with np.errstate(invalid="ignore"):
-        return f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f} (n = {n})"
+        return f"{np.mean(values):.{digits}f} ± {deviation(values):.{digits}f} (n = {n})"
 
 
 def _cell(text: str) -> str:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.claims import Claim, Judgement, Verdict, judge_all, markdown, spread, terminal
+from experiments.claims import Claim, Judgement, Verdict, judge_all, markdown, deviation, spread, terminal
 from npnet.errors import ArgumentError
 
 
@@ -95,6 +95,11 @@ def test_each_claim_needs_its_judgement(table):
 )
 def test_spread(values, text):
     assert spread(values) == text
+
+
+def test_deviation():
+    assert deviation([1.0, 2.0, 3.0]) == 1.0
+    assert deviation([5.0]) == 0.0
 
 
 def test_spread_of_other_digits():

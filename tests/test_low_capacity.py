@@ -186,7 +186,7 @@ def test_broken_data_are_one_sentence_and_status_2(tiny, tmp_path, capsys, name,
 
 
 def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, dead=0, overlap=1.0, best=None):
-    """Results of both arms, two seeds, all pairs; scores as given, the same for every network unless a function."""
+    """Results of both arms, three seeds, all pairs; scores as given, the same for every network unless a function."""
 
     def scores(arm, pair, width):
         rows = [("clean", 0.0, f1)]
@@ -199,7 +199,7 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
             for c, level, value in rows
         ]
 
-    wanted = [t for t in trials("", seeds=2, quick=False) if t.width in (4, 12, 16, 24, 64)]
+    wanted = [t for t in trials("", seeds=3, quick=False) if t.width in (4, 12, 16, 24, 64)]
     agreement = {"overlap": overlap, "rank_correlation": overlap}
     results = [
         {
@@ -229,6 +229,12 @@ def test_rule_of_figure_3():
     assert judgement.verdict is Verdict.FAILS
     assert judgement.measured.startswith("24 of 25 cells")
     assert "+0.100, 4v9 h4" in judgement.measured
+
+
+def test_figure_3_is_not_judged_with_fewer_seeds_than_the_paper_has(dataset, short):
+    wanted = [trial for trial in trials("", seeds=2, quick=True) if trial.width == 4]
+    results = Results(wanted, [measure(trial, dataset) for trial in wanted])
+    assert judgements.figure_3(results).verdict is Verdict.OPEN
 
 
 def test_rule_of_capacity():
@@ -294,8 +300,8 @@ def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
 
 def test_results_answer_by_seed():
     results = made_up(pruned=0.5)
-    assert results.seeds(AS_RELEASED) == 2
+    assert results.seeds(AS_RELEASED) == 3
     assert results.widths == [4, 12, 16, 24, 64]
     assert [pair_name(pair) for pair in results.pairs] == ["0v1", "1v7", "5v6", "3v8", "4v9"]
-    np.testing.assert_array_equal(results.scores(CORRECTED, (4, 9), 24, "pruned", 0.95), [0.5, 0.5])
-    np.testing.assert_allclose(results.change(CORRECTED, (4, 9), 24, "pruned", 0.95), [-0.49, -0.49])
+    np.testing.assert_array_equal(results.scores(CORRECTED, (4, 9), 24, "pruned", 0.95), [0.5] * 3)
+    np.testing.assert_allclose(results.change(CORRECTED, (4, 9), 24, "pruned", 0.95), [-0.49] * 3)

@@ -47,6 +47,8 @@ def main(args: argparse.Namespace) -> None:
     judgements = judge_all(CLAIMS, results)
     write_atomically(args.out / "claims.md", markdown(CLAIMS, judgements).encode())
     print(terminal(CLAIMS, judgements))
+    if args.quick:
+        print("A quick run: few networks, one seed; the verdicts are about these alone.")
     print(
         f"{len(found)} networks: {args.out}/results.jsonl, scores.csv, claims.md and figures/ ({len(figures)} figures)"
     )

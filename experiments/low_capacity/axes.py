@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from experiments.claims import deviation
 from experiments.low_capacity.protocol import AS_RELEASED, CORRECTED
 from experiments.low_capacity.results import Results
 from experiments.style import COLOURS
@@ -21,7 +22,7 @@ def seeds(results: Results) -> str:
 def line(axes: Axes, x: Sequence[float], samples: Sequence[NDArray[np.float64]], number: int, label: str) -> None:
     """A line through the means over seeds, with a band of one standard deviation."""
     means = np.array([values.mean() for values in samples])
-    spread = np.array([values.std(ddof=1) if values.size > 1 else 0.0 for values in samples])
+    spread = np.array([deviation(values) for values in samples])
     colour = COLOURS[number % len(COLOURS)]
     axes.plot(x, means, color=colour, marker=MARKERS[number % len(MARKERS)], label=label)
     axes.fill_between(x, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.claims import Claim, Judgement, Verdict, spread
+from experiments.claims import Claim, Judgement, Verdict, deviation, spread
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 from experiments.low_capacity.published import (
     DEAD_UNITS_AT,
@@ -12,6 +12,7 @@ from experiments.low_capacity.published import (
     PRUNED_PERCENT,
     SALIENCY_PAIR,
     SALIENCY_WIDTH,
+    SEEDS,
     SIGMAS,
     WIDTHS,
 )
@@ -40,6 +41,8 @@ def figure_3(results: Results) -> Judgement:
         f"{near} of {len(differences)} cells within {NEAR_FIGURE_3} (means of {results.seeds(AS_RELEASED)} seeds); "
         f"the largest difference is {differences[worst]:+.3f}, {worst}"
     )
+    if results.seeds(AS_RELEASED) < len(SEEDS):
+        return Judgement(measured, Verdict.OPEN)
     return Judgement(measured, Verdict.HOLDS if near >= CELLS_NEAR * len(differences) else Verdict.FAILS)
 
 
@@ -48,7 +51,7 @@ def minimum_width(results: Results, arm: str, pair: tuple[int, int]) -> float:
     smallest = np.inf
     for width in reversed(results.widths):
         f1 = results.best_f1(arm, pair, width)
-        if not (f1.mean() > ENOUGH_F1 and f1.std() < STABLE):
+        if not (f1.mean() > ENOUGH_F1 and deviation(f1) < STABLE):
             break
         smallest = width
     return smallest
@@ -197,7 +200,8 @@ CLAIMS: tuple[Claim[Results], ...] = (
     Claim(
         "Best training F1 against width looks like Figure 3 (our reproduction, as released)",
         "55 means of three seeds, read off the plot to about 0.005",
-        f"holds if at least 53 of 55 cells (that share of those run) are within {NEAR_FIGURE_3}",
+        f"holds if at least 53 of 55 cells (that share of those run) are within {NEAR_FIGURE_3}; judged with the "
+        "paper's three seeds only",
         figure_3,
         "capacity.png",
     ),
