@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.claims import Claim, Judgement, Verdict, judge_all, markdown, deviation, spread, terminal
+from experiments.claims import Claim, Judgement, Verdict, deviation, judge_all, markdown, spread, terminal
 from npnet.errors import ArgumentError
 
 
