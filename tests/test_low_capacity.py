@@ -7,11 +7,11 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import figures, judgements, protocol, published, released
+from experiments.low_capacity import figures, judgements, measures, protocol, published, released
 from experiments.low_capacity.measures import measure
-from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Trial, fingerprint, task, trials
+from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Trial, fingerprint, task, trials
 from experiments.low_capacity.results import Results, pair_name
-from npnet.datasets import load
+from npnet.datasets import digit_pair, load, stratified_split
 from npnet.idx import write_idx
 from npnet.mlp import MLP
 
@@ -90,6 +90,41 @@ def test_the_corrected_arm_is_judged_by_the_test_file_and_never_trains_on_its_va
     assert len(np.unique(together.reshape(24, -1), axis=0)) == 24
     as_released = task(AS_RELEASED, (4, 9), 0, dataset)
     assert as_released.judged is as_released.validation
+
+
+def test_each_arm_has_its_own_split(dataset):
+    images, labels = digit_pair(dataset.train_images, dataset.train_labels, 4, 9)
+    for seed in (0, 42):
+        for part, indices in zip(task(AS_RELEASED, (4, 9), seed, dataset), released.split(labels, seed), strict=False):
+            np.testing.assert_array_equal(part.images, images[indices])
+            np.testing.assert_array_equal(part.labels, labels[indices])
+        corrected = task(CORRECTED, (4, 9), seed, dataset)
+        rest, held_out = stratified_split(labels, 0.2, np.random.default_rng([seed, 4, 9]))
+        np.testing.assert_array_equal(corrected.training.images, images[rest])
+        np.testing.assert_array_equal(corrected.validation.labels, labels[held_out])
+
+
+def test_maps_are_of_the_first_right_and_wrong_answer_on_each_digit():
+    # The logit is the first pixel minus one half; the second pixel tells the images apart.
+    net, theta = MLP((2, 1, 1), "identity"), np.array([1.0, 0, -0.5, 1, 0])
+    images = np.array([[255, 0], [0, 1], [0, 2], [255, 3], [255, 4], [0, 5], [0, 6]], np.uint8)[:, None, :]
+    labels = np.array([1, 0, 0, 0, 1, 1, 1], np.uint8)
+    entries = measures._maps(net, theta, Examples(images, labels))
+    assert [(e["label"], e["right"], e["image"][0][1]) for e in entries] == [
+        (0, True, 1),
+        (0, False, 3),
+        (1, True, 0),
+        (1, False, 5),
+    ]
+    assert all(entry["dense"] == [1, 0] for entry in entries)
+    assert [e["right"] for e in measures._maps(net, theta, Examples(images[:3], labels[:3]))] == [True, True]
+
+
+def test_a_network_without_a_gradient_agrees_with_nothing(dataset):
+    net = MLP((49, 4, 1))
+    examples = Examples(dataset.test_images, dataset.test_labels)
+    nothing = {"rank_correlation": 0.0, "overlap": 0.0}
+    assert set(map(str, measures._saliency(net, np.zeros(net.size), examples, 0).values())) == {str(nothing)}
 
 
 @pytest.mark.parametrize("arm", ARMS)
