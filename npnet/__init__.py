@@ -17,7 +17,8 @@ from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, dead_units, geometric, iterative, magnitude, prune, random_scores, sparsity
 from npnet.saliency import gradient_times_input, integrated_gradients, randomisations, smooth_grad
-from npnet.sgd import EarlyStopping, cosine, step_decay, train, warmup
+from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
+from npnet.sgd import train, train_together
 
 try:
     __version__ = version("npnet")
@@ -71,6 +72,7 @@ __all__ = [
     "stratified_split",
     "subset",
     "train",
+    "train_together",
     "warmup",
     "write_idx",
 ]

@@ -23,7 +23,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from npnet.errors import ArgumentError, DataError
 from npnet.kernels.losses import LOSSES, loss_and_delta
-from npnet.kernels.passes import CHUNK, batch_gradient, block, forward_pass, gather
+from npnet.kernels.passes import CHUNK, add_gradient, backward_pass, block, forward_pass, gather
+from npnet.kernels.pruned import pruned_logits
+from npnet.layouts import Pruned, aligned, skipping_pays
 from npnet.mlp import MLP
 
 _WORKING = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
@@ -105,23 +107,25 @@ def as_targets(net: MLP, y: ArrayLike, n: int, dtype: np.dtype[np.inexact]) -> N
     return compiled_for(y.reshape(n, net.outputs), dtype)
 
 
+def _arguments(net: MLP, theta: ArrayLike, x: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """`theta` and `x` for the kernels, of one dtype (or bytes): a complex step may be taken along either."""
+    theta, x = check_theta(net, theta), np.asarray(x)
+    dtype = np.dtype(np.complex128) if np.iscomplexobj(x) else theta.dtype
+    return theta.astype(dtype, copy=False), as_examples(net, x, dtype)
+
+
 def passes(net: MLP, theta: ArrayLike, x: ArrayLike) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     """Run the forward pass on a chunk of examples after the other: yields (rows, trace).
 
     `trace` is what `kernels.passes.forward_pass` fills: a block (len(rows), width) for each layer, inputs to logits.
     """
-    theta = check_theta(net, theta)
-    x = np.asarray(x)
-    # A complex step may be taken along the inputs as well as along the parameters.
-    dtype = np.dtype(np.complex128) if np.iscomplexobj(x) else theta.dtype
-    theta = theta.astype(dtype, copy=False)
-    examples = as_examples(net, x, dtype)
+    theta, examples = _arguments(net, theta, x)
     widths, bias, activation = net.structure
     for start in range(0, len(examples), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(examples)))
-        trace = np.empty(rows.size * sum(net.widths), dtype=dtype)
+        trace = np.empty(rows.size * sum(net.widths), dtype=theta.dtype)
         gather(examples, rows, block(trace, widths, 0, rows.size))
-        forward_pass(theta, widths, bias, activation, trace, rows.size)
+        forward_pass(theta, widths, bias, activation, trace, rows.size, 1)
         yield rows, trace
 
 
@@ -136,8 +140,26 @@ def activations(net: MLP, theta: ArrayLike, x: ArrayLike) -> list[NDArray[Any]]:
 
 
 def forward(net: MLP, theta: ArrayLike, x: ArrayLike) -> NDArray[Any]:
-    """Logits (n, outputs) of the network, in the dtype of `theta`."""
-    return activations(net, theta, x)[-1]
+    """Logits (n, outputs) of the network, in the dtype of `theta`.
+
+    Weights that are zero are skipped when that saves time, as in a network that is pruned by more than about half.
+    """
+    theta, examples = _arguments(net, theta, x)
+    widths, bias, activation = net.structure
+    logits = np.empty((len(examples), net.outputs), dtype=theta.dtype)
+    # One trace for all chunks: fresh memory costs more than a narrow network.
+    trace = aligned(CHUNK * sum(net.widths), theta.dtype)
+    if skipping_pays(net, theta, len(examples)):
+        layout = Pruned(net, theta != 0)
+        room = aligned((CHUNK, net.inputs), theta.dtype)
+        pruned_logits(layout.pack(theta), layout.kept, widths, bias, activation, examples, room, trace, logits)
+        return logits
+    for start in range(0, len(examples), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(examples)))
+        gather(examples, rows, block(trace, widths, 0, rows.size))
+        forward_pass(theta, widths, bias, activation, trace, rows.size, 1)
+        logits[rows] = block(trace, widths, net.depth, rows.size)
+    return logits
 
 
 def probabilities(net: MLP, logits: ArrayLike) -> NDArray[Any]:
@@ -172,22 +194,14 @@ def gradient(net: MLP, theta: ArrayLike, x: ArrayLike, y: ArrayLike) -> tuple[np
     """Mean loss over the examples, and its derivative by `theta`: (loss, gradient of the shape of theta)."""
     theta = check_theta(net, theta)
     examples = as_examples(net, x, theta.dtype)
-    n = len(examples)
-    targets = as_targets(net, y, n, theta.dtype)
-    trace = np.empty(CHUNK * sum(net.widths), dtype=theta.dtype)
-    deltas, result = np.empty_like(trace), np.empty_like(theta)
-    logits, each = np.empty((n, net.outputs), dtype=theta.dtype), np.empty(n, dtype=theta.dtype)
-    batch_gradient(
-        theta,
-        *net.structure,
-        LOSSES.index(net.loss),
-        examples,
-        targets,
-        np.arange(n),
-        trace,
-        deltas,
-        logits,
-        each,
-        result,
-    )
-    return each.mean(), result
+    n, (widths, bias, activation) = len(examples), net.structure
+    targets, total = as_targets(net, y, n, theta.dtype), theta.dtype.type(0)
+    result = np.zeros_like(theta)
+    for rows, trace in passes(net, theta, examples):
+        deltas = np.empty_like(trace)
+        each, delta = losses_and_deltas(net, block(trace, widths, net.depth, rows.size), targets[rows])
+        block(deltas, widths, net.depth, rows.size)[:] = delta / n
+        backward_pass(theta, widths, bias, activation, trace, deltas, rows.size, 1)
+        add_gradient(widths, bias, trace, deltas, rows.size, result)
+        total += each.sum()
+    return total / n, result

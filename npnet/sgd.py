@@ -1,94 +1,34 @@
-"""Training: stochastic or full-batch gradient descent, schedules, early stopping and a history."""
+"""Training: stochastic or full-batch gradient descent of one network, or of several together, and its history."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npnet.backprop import as_examples, as_targets, check_theta, compiled_for
+from npnet.descent import Examples, PrunedDescent, Rule, StackDescent, State
 from npnet.errors import ArgumentError
-from npnet.kernels.losses import LOSSES
-from npnet.kernels.passes import CHUNK
-from npnet.kernels.step import sgd_epoch
+from npnet.layouts import SPARSE_INPUTS, SPARSE_WEIGHTS, check_path, choose, compressed, no_rows
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
-
-Schedule = Callable[[int], float]
-
-
-def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
-    """Learning rate `rate` * `factor`^floor(step / every): multiplied by `factor` each `every` steps."""
-    _check_steps("every", every)
-    return lambda step: rate * factor ** (step // every)
-
-
-def cosine(rate: float, steps: int) -> Schedule:
-    """Learning rate that falls from `rate` to 0 along half a cosine in `steps` steps, and stays there.
-
-    Source: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, without restarts.
-    """
-    _check_steps("steps", steps)
-    return lambda step: rate * (1 + math.cos(math.pi * min(step, steps) / steps)) / 2
-
-
-def warmup(schedule: float | Schedule, steps: int) -> Schedule:
-    """`schedule` times a factor that grows linearly from 1/`steps` to 1 in the first `steps` steps."""
-    _check_steps("steps", steps)
-    then = _as_schedule(schedule)
-    return lambda step: then(step) * min(1.0, (step + 1) / steps)
-
-
-def _check_steps(name: str, steps: int) -> None:
-    if steps < 1:
-        raise ArgumentError(f"{name}: found {steps}, expected at least 1")
-
-
-def _as_schedule(rate: float | Schedule) -> Schedule:
-    return rate if callable(rate) else lambda step: rate
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when `metric`, a column of the history, has not improved for `patience` epochs; keep the best parameters.
-
-    Parameters
-    ----------
-    metric
-        Name of a number in each epoch's row of the history, such as "train_loss" or a key of `evaluate`'s result.
-    patience
-        Epochs without improvement after which training stops, at least 1.
-    larger_is_better
-        False for a loss, True for an accuracy.
-    """
-
-    metric: str
-    patience: int
-    larger_is_better: bool = False
-
-    def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ArgumentError(f"patience: found {self.patience}, expected at least 1")
-
-    def improved(self, value: float, best: float) -> bool:
-        """Whether `value` beats `best`. NaN never does, and anything beats NaN, the best before the first epoch."""
-        if math.isnan(best):
-            return not math.isnan(value)
-        return value > best if self.larger_is_better else value < best
+from npnet.schedules import EarlyStopping, Schedule, as_schedule
 
 
 class Training(NamedTuple):
     """What `train` returns: final (or best) parameters, a row of numbers for each epoch, and which epoch was kept.
 
     `epoch` counts from 1; without early stopping it is the last. 0 means that no epoch was better than the start:
-    the stopping metric was NaN throughout, and `theta` is what training began with.
+    the stopping metric was NaN throughout, and `theta` is what training began with. `path` is one of
+    `npnet.layouts.PATHS`, the way that was taken.
     """
 
     theta: NDArray[np.floating]
     history: list[dict[str, float]]
     epoch: int
+    path: str
 
 
 def train(
@@ -107,6 +47,7 @@ def train(
     metrics: Sequence[str] = (),
     evaluate_theta: Callable[[NDArray[np.floating]], dict[str, float]] | None = None,
     stop: EarlyStopping | None = None,
+    path: str | None = None,
 ) -> Training:
     """Train by gradient descent on the mean loss of each batch.
 
@@ -135,6 +76,9 @@ def train(
         Called with a copy of the parameters after each epoch; its numbers join the epoch's row.
     stop
         Early stopping; None trains for all `epochs`.
+    path
+        One of `npnet.layouts.PATHS`; they agree up to rounding. None: the one that should be fastest for this network,
+        mask and share of zeros in `x`.
 
     Returns
     -------
@@ -147,69 +91,190 @@ def train(
     ArgumentError
         For an argument outside what is said above, naming it.
     """
-    theta = check_theta(net, theta).copy()
-    if theta.dtype.kind != "f":
-        raise ArgumentError(f"theta: found dtype {theta.dtype}, expected float32 or float64 to train")
-    examples = as_examples(net, x, theta.dtype)
-    n = len(examples)
-    targets = as_targets(net, y, n, theta.dtype)
-    mask = np.ones(net.size, dtype=np.bool_) if mask is None else compiled_for(mask)
-    _check(net, theta, n, epochs, batch_size, rng, momentum, weight_decay, mask)
+    (training,) = train_together(
+        [net],
+        [theta],
+        x,
+        y,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        rng=rng,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        masks=None if mask is None else [mask],
+        metrics=metrics,
+        evaluate_theta=None if evaluate_theta is None else lambda _, theta: evaluate_theta(theta),
+        stop=stop,
+        path=path,
+    )
+    return training
+
+
+def train_together(
+    nets: Sequence[MLP],
+    thetas: Sequence[ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    epochs: int,
+    learning_rate: float | Schedule,
+    batch_size: int | None = None,
+    rng: np.random.Generator | None = None,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    masks: Sequence[NDArray[np.bool_]] | None = None,
+    metrics: Sequence[str] = (),
+    evaluate_theta: Callable[[int, NDArray[np.floating]], dict[str, float]] | None = None,
+    stop: EarlyStopping | None = None,
+    path: str | None = None,
+) -> list[Training]:
+    """Train several networks on the same examples in the same order: one pass over the images serves them all.
+
+    Each is trained as `train` would, up to rounding; by the path "sparse inputs", to the bit. A network that stops
+    early leaves the others.
+
+    Parameters
+    ----------
+    nets
+        Networks that differ in the widths of their hidden layers only.
+    thetas, masks
+        Initial parameters of each network, of one dtype, and its mask.
+    evaluate_theta
+        Called with the number of the network and a copy of its parameters.
+    x, y, epochs, learning_rate, batch_size, rng, momentum, weight_decay, metrics, stop, path
+        As for `train`; the choice of the path looks at all networks together, and holds for all.
+
+    Returns
+    -------
+    list of Training
+        In the order of `nets`.
+
+    Raises
+    ------
+    ArgumentError
+        For an argument outside what is said above, naming it.
+    """
+    states = _states(nets, thetas, masks)
+    net, dtype = nets[0], states[0].theta.dtype
+    dense = as_examples(net, x, dtype)
+    n = len(dense)
+    targets = as_targets(net, y, n, dtype)
+    _check(n, epochs, batch_size, rng, momentum, weight_decay)
     if metrics:
         if "loss" in metrics:
             raise ArgumentError("metrics: found 'loss', which is always in the history, as train_loss; expected others")
         # On logits of zero, so that a name or labels that do not fit are found before training.
         evaluate(y, np.zeros((n, net.outputs)), metrics)
-    schedule, size = _as_schedule(learning_rate), batch_size or n
+    if path is None:
+        path = choose(nets, [state.theta for state in states], [state.mask for state in states], dense)
+    check_path(path, nets)
+    rows = compressed(dense, dtype) if path == SPARSE_INPUTS and epochs else no_rows(dtype)
+    schedule, rule = as_schedule(learning_rate), Rule(batch_size or n, momentum, weight_decay)
 
-    steps_an_epoch = -(-n // size)
-    velocity, gradient = np.zeros_like(theta), np.empty_like(theta)
-    trace = np.empty(CHUNK * sum(net.widths), dtype=theta.dtype)
-    deltas = np.empty_like(trace)
-    logits, losses = np.empty((n, net.outputs), dtype=theta.dtype), np.empty(n, dtype=theta.dtype)
+    descents = _descents(states, Examples(dense, rows, targets), rule, path) if epochs else []
+    runs = [_Run(state.theta) for state in states]
+    running = list(range(len(nets)))
+    steps_an_epoch = -(-n // rule.batch_size)
     order = np.arange(n)
-    best, best_value, best_epoch = theta.copy(), math.nan, 0
-    history: list[dict[str, float]] = []
     for epoch in range(1, epochs + 1):
         if rng is not None:
             order = rng.permutation(n)
         first = (epoch - 1) * steps_an_epoch
         rates = np.array([schedule(step) for step in range(first, first + steps_an_epoch)], dtype=np.float64)
-        sgd_epoch(
-            theta, velocity, mask, gradient, *net.structure, LOSSES.index(net.loss), examples, targets, order, size,
-            rates, momentum, weight_decay, trace, deltas, logits, losses,
-        )  # fmt: skip
-        row: dict[str, float] = {"epoch": epoch, "steps": first + steps_an_epoch, "learning_rate": float(rates[-1])}
-        row["train_loss"] = float(losses.mean(dtype=np.float64))
-        if metrics:
-            row |= {f"train_{name}": value for name, value in evaluate(y, logits, metrics).items()}
-        if evaluate_theta is not None:
-            extra = evaluate_theta(theta.copy())
-            if taken := row.keys() & extra.keys():
-                raise ArgumentError(f"evaluate_theta: found {min(taken)!r} in what it returns, expected other names")
-            row |= extra
-        history.append(row)
+        for descent in descents:
+            descent.epoch(order, rates)
+        current = [theta for descent in descents for theta in descent.thetas()]
+        logits = [z for descent in descents for z in descent.logits]
+        losses = [each for descent in descents for each in descent.losses]
+        for number, theta, z, each in zip(running, current, logits, losses, strict=True):
+            row: dict[str, float] = {"epoch": epoch, "steps": first + steps_an_epoch, "learning_rate": float(rates[-1])}
+            row["train_loss"] = float(each.mean(dtype=np.float64))
+            if metrics:
+                row |= {f"train_{name}": value for name, value in evaluate(y, z, metrics).items()}
+            if evaluate_theta is not None:
+                extra = evaluate_theta(number, theta.copy())
+                if taken := row.keys() & extra.keys():
+                    raise ArgumentError(
+                        f"evaluate_theta: found {min(taken)!r} in what it returns, expected other names"
+                    )
+                row |= extra
+            runs[number].add(row, theta, stop)
+        if any(runs[number].stopped for number in running):
+            states = [state for descent in descents for state in descent.states()]
+            states = [state for number, state in zip(running, states, strict=True) if not runs[number].stopped]
+            running = [number for number in running if not runs[number].stopped]
+            if not running:
+                break
+            descents = _descents(states, Examples(dense, rows, targets), rule, path)
+    return [run.training(path, stop is not None) for run in runs]
+
+
+class _Run:
+    """What is kept of one network while it is trained."""
+
+    def __init__(self, theta: NDArray[np.floating]) -> None:
+        self.history: list[dict[str, float]] = []
+        self.stopped = False
+        self._theta = self._best = theta
+        self._best_value, self._best_epoch = math.nan, 0
+
+    def add(self, row: dict[str, float], theta: NDArray[np.floating], stop: EarlyStopping | None) -> None:
+        """Take the numbers and the parameters after an epoch, and see whether it was the last."""
+        self.history.append(row)
+        self._theta = theta
         if stop is None:
-            continue
+            return
         if stop.metric not in row:
             raise ArgumentError(f"stop: found metric {stop.metric!r}, expected one of {', '.join(row)}")
-        if stop.improved(row[stop.metric], best_value):
-            best, best_value, best_epoch = theta.copy(), row[stop.metric], epoch
-        elif epoch - best_epoch >= stop.patience:
-            break
-    return Training(theta, history, len(history)) if stop is None else Training(best, history, best_epoch)
+        epoch = len(self.history)
+        if stop.improved(row[stop.metric], self._best_value):
+            self._best, self._best_value, self._best_epoch = theta, row[stop.metric], epoch
+        self.stopped = epoch - self._best_epoch >= stop.patience
+
+    def training(self, path: str, best: bool) -> Training:
+        """The result, with the best parameters or the last ones."""
+        if best:
+            return Training(self._best.copy(), self.history, self._best_epoch, path)
+        return Training(self._theta.copy(), self.history, len(self.history), path)
+
+
+def _descents(states: Sequence[State], examples: Examples, rule: Rule, path: str) -> list[StackDescent | PrunedDescent]:
+    if path == SPARSE_WEIGHTS:
+        return [PrunedDescent(state, examples, rule) for state in states]
+    return [StackDescent(states, examples, rule, path == SPARSE_INPUTS)]
+
+
+def _states(nets: Sequence[MLP], thetas: Sequence[ArrayLike], masks: Sequence[NDArray[np.bool_]] | None) -> list[State]:
+    """The networks before training; ArgumentError for what does not fit together."""
+    if not nets:
+        raise ArgumentError("nets: found none, expected at least one network")
+    for name, given in (("thetas", thetas), ("masks", nets if masks is None else masks)):
+        if len(given) != len(nets):
+            raise ArgumentError(f"{name}: found {len(given)}, expected {len(nets)}, one for each network")
+    states: list[State] = []
+    for number, (net, theta) in enumerate(zip(nets, thetas, strict=True)):
+        same = (net.inputs, net.outputs, net.depth) == (nets[0].inputs, nets[0].outputs, nets[0].depth)
+        if not same or net != replace(nets[0], widths=net.widths):
+            raise ArgumentError(f"nets: found {net} beside {nets[0]}, expected other hidden widths at most")
+        theta = check_theta(net, theta)
+        if theta.dtype.kind != "f":
+            raise ArgumentError(f"theta: found dtype {theta.dtype}, expected float32 or float64 to train")
+        if states and theta.dtype != states[0].theta.dtype:
+            raise ArgumentError(f"thetas: found {theta.dtype} beside {states[0].theta.dtype}, expected one dtype")
+        mask = np.ones(net.size, dtype=np.bool_) if masks is None else compiled_for(masks[number])
+        _check_mask(net, theta, mask)
+        states.append(State(net, theta, np.zeros_like(theta), mask))
+    return states
 
 
 def _check(
-    net: MLP,
-    theta: NDArray[np.inexact],
     n: int,
     epochs: int,
     batch_size: int | None,
     rng: np.random.Generator | None,
     momentum: float,
     weight_decay: float,
-    mask: NDArray[np.bool_],
 ) -> None:
     if epochs < 0:
         raise ArgumentError(f"epochs: found {epochs}, expected at least 0")
@@ -223,6 +288,9 @@ def _check(
         raise ArgumentError(f"momentum: found {momentum}, expected at least 0 and less than 1")
     if not 0 <= weight_decay < math.inf:
         raise ArgumentError(f"weight_decay: found {weight_decay}, expected a finite number of at least 0")
+
+
+def _check_mask(net: MLP, theta: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
     net.check_shape(mask, "mask")
     if mask.dtype != np.bool_:
         raise ArgumentError(f"mask: found dtype {mask.dtype}, expected bool")

@@ -24,7 +24,7 @@ from npnet.errors import ArgumentError, DataError
 from npnet.gradcheck import check_gradient, one_sided_slopes
 from npnet.kernels.activations import ACTIVATIONS
 from npnet.kernels.losses import LOSSES
-from npnet.kernels.passes import CHUNK, batch_gradient
+from npnet.kernels.passes import CHUNK, backward_pass
 from npnet.mlp import MLP
 
 NET = MLP((2, 3, 1), "tanh")
@@ -360,9 +360,9 @@ def test_no_kernel_is_compiled_anew_for_other_arrays(shape):
         return changed
 
     gradient(NET, THETA, X, Y)
-    before = list(getattr(batch_gradient, "signatures", []))
+    before = list(getattr(backward_pass, "signatures", []))
     gradient(NET, other(THETA), other(X), other(Y))
-    assert list(getattr(batch_gradient, "signatures", [])) == before
+    assert list(getattr(backward_pass, "signatures", [])) == before
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.int64, np.complex64, ">f8"])

@@ -12,6 +12,7 @@ import pytest
 
 import npnet
 from npnet.kernels import policy
+from npnet.layouts import PATHS
 
 PACKAGE = Path(npnet.__file__).parent
 
@@ -58,12 +59,14 @@ def test_an_edited_leaf_is_seen_by_the_kernels_that_call_it(tmp_path):
     assert second != first
 
 
-def test_compiled_kernels_are_the_plain_ones():
+@pytest.mark.parametrize("path", PATHS)
+def test_compiled_kernels_are_the_plain_ones(path):
     code = (
         "import numpy as np; from npnet.mlp import MLP; from npnet.sgd import train\n"
         "net, rng = MLP((3, 5, 1), 'tanh'), np.random.default_rng(0)\n"
         "theta, x, y = net.init(rng, dtype=np.float64), rng.standard_normal((7, 3)), rng.integers(0, 2, 7)\n"
-        "trained = train(net, theta, x, y, epochs=3, learning_rate=0.5, batch_size=3, rng=rng, momentum=0.9)\n"
+        "trained = train(net, theta, x, y, epochs=3, learning_rate=0.5, batch_size=3, rng=rng, momentum=0.9,\n"
+        f"                path={path!r})\n"
         "print(*trained.theta, *(row['train_loss'] for row in trained.history))"
     )
     compiled, plain = (np.array(python(code, jit=jit).split(), dtype=float) for jit in (True, False))

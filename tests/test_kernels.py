@@ -6,24 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import KINKS, F, assume_measurable, cases, mean_loss, pre_activations, targets_of
+from strategies import KINKS, F
 
 from npnet.errors import ArgumentError
-from npnet.gradcheck import check_gradient
 from npnet.kernels.activations import ACTIVATIONS, activate, multiply_by_slope, pieces
 from npnet.kernels.losses import LOSSES, loss_and_delta
 from npnet.kernels.matmul import abt, abt_loops, abt_pairs, add_atb, add_atb_loops, add_atb_pairs
-from npnet.kernels.passes import (
-    CHUNK,
-    add_gradient,
-    backward_pass,
-    batch_gradient,
-    block,
-    forward_pass,
-    gather,
-    weights_and_bias,
-)
-from npnet.kernels.step import sgd_epoch, sgd_step
+from npnet.kernels.passes import add_gradient, backward_pass, block, forward_pass, gather, weights_and_bias
+from npnet.kernels.step import sgd_step
 from npnet.mlp import MLP
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
@@ -247,51 +237,16 @@ def test_gather_copies_rows_and_scales_bytes():
     assert out.tolist() == [[51, -102.5], [0, 255], [51, -102.5]]
 
 
-def run(net, theta, x, y, rows):
-    """batch_gradient on the examples `rows`: (gradient, logits, losses), the rest of the last two as -7."""
-    trace = np.full(CHUNK * sum(net.widths), np.nan)
-    gradient, logits, losses = np.full(net.size, np.nan), np.full((len(x), net.outputs), -7.0), np.full(len(x), -7.0)
-    code = LOSSES.index(net.loss)
-    targets = targets_of(net, y)
-    batch_gradient(theta, *net.structure, code, x, targets, rows, trace, trace.copy(), logits, losses, gradient)
-    return gradient, logits, losses
-
-
-@given(cases(), st.integers(1, 9), st.randoms(use_true_random=False))
-def test_the_batch_gradient_is_that_of_the_definitions(case, count, random):
-    net, theta, x, y = case
-    rows = np.array(random.sample(range(len(x)), min(count, len(x))))
-    gradient, logits, losses = run(net, theta, x, y, rows)
-
-    def f(theta):
-        return mean_loss(net, pre_activations(net, theta, x[rows])[-1], y[rows])
-
-    assume_measurable(f, gradient, theta)
-    check_gradient(f, gradient, theta)
-    np.testing.assert_allclose(logits[rows], pre_activations(net, theta, x[rows])[-1], rtol=1e-9, atol=1e-12)
-    assert losses[rows].mean() == pytest.approx(mean_loss(net, logits[rows], y[rows]))
-    others = np.setdiff1d(np.arange(len(x)), rows)
-    assert np.all(logits[others] == -7)
-    assert np.all(losses[others] == -7)
-
-
-@pytest.mark.parametrize("n", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 2])
-def test_more_examples_than_a_chunk(n):
-    net, rng = MLP((1, 2, 1), "tanh"), np.random.default_rng(n)
-    theta, x, y = rng.standard_normal(net.size), rng.standard_normal((n, 1)), rng.integers(0, 2, n)
-    gradient, logits, losses = run(net, theta, x, y, np.arange(n))
-    single = [run(net, theta, x[i : i + 1], y[i : i + 1], np.arange(1)) for i in range(n)]
-    np.testing.assert_allclose(gradient, np.mean([g for g, _, _ in single], axis=0), atol=1e-14)
-    np.testing.assert_allclose(logits, np.concatenate([z for _, z, _ in single]), rtol=1e-12)
-    np.testing.assert_allclose(losses, np.concatenate([e for _, _, e in single]), rtol=1e-12)
-
-
 def test_the_passes_by_hand():
     # Two inputs, two relu units of which the second is off, one logit; theta = W1, b1, W2, b2.
     widths, theta = np.array([2, 2, 1]), np.array([1, 2, -3, 1, 0.5, -0.5, 4, 5, -1])
     trace, deltas = np.array([3.0, -1, 0, 0, 0]), np.array([9.0, 9, 9, 9, 10])
-    forward_pass(theta, widths, True, 0, trace, 1)
+    forward_pass(theta, widths, True, 0, trace, 1, 1)
     assert trace.tolist() == [3, -1, 1.5, 0, 5]
+    trace[2:] = 2, -6, 0  # The products of the first layer are given, with one unit of 2 - 0.5 and one of -6 - 0.5.
+    forward_pass(theta, widths, True, 0, trace, 1, 2)
+    assert trace.tolist() == [3, -1, 2.5, 0, 9]
+    trace[2:] = 1.5, 0, 5
     backward_pass(theta, widths, True, 0, trace, deltas, 1, 1)
     assert deltas.tolist() == [9, 9, 40, 0, 10]
     backward_pass(theta, widths, True, 0, trace, deltas, 1, 0)
@@ -311,27 +266,12 @@ def test_the_slope_at_a_kink_is_that_of_the_flat_side():
 
 
 def test_a_step_by_hand():
-    theta, velocity = np.array([1.0, 2, 0, -4]), np.array([0.5, 0, 8, 1])
+    start = np.array([1.0, 2, 0, -4])
+    theta, velocity = start.copy(), np.array([0.5, 0, 8, 1])
     mask, gradient = np.array([True, True, False, True]), np.array([1.0, -1, 100, 0])
     sgd_step(theta, velocity, mask, gradient, 0.25, 0.5, 0.125)
     assert velocity.tolist() == [0.25 + 1 + 0.125, -1 + 0.25, 8, 0.5 - 0.5]
     assert theta.tolist() == [1 - 0.25 * 1.375, 2 + 0.25 * 0.75, 0, -4]
-
-
-def test_an_epoch_is_its_steps_in_order():
-    net, rng = MLP((2, 3, 1), "tanh"), np.random.default_rng(0)
-    theta, x, y = rng.standard_normal(net.size), rng.standard_normal((5, 2)), rng.integers(0, 2, 5)
-    order, rates = np.array([3, 1, 4, 0, 2]), np.array([0.5, 0.25, 2.0])
-    mask, velocity = rng.random(net.size) < 0.8, rng.standard_normal(net.size)
-    expected, v, logits, losses = theta.copy(), velocity.copy(), np.empty((5, 1)), np.empty(5)
-    for rows, rate in zip(([3, 1], [4, 0], [2]), rates, strict=True):
-        gradient, z, each = run(net, expected, x, y, np.array(rows))
-        logits[rows], losses[rows] = z[rows], each[rows]
-        sgd_step(expected, v, mask, gradient, rate, 0.5, 0.125)
-    trace, found, targets = np.empty(CHUNK * sum(net.widths)), (np.empty((5, 1)), np.empty(5)), targets_of(net, y)
-    sgd_epoch(
-        theta, velocity, mask, np.empty_like(theta), *net.structure, LOSSES.index("bce"), x, targets, order, 2,
-        rates, 0.5, 0.125, trace, trace.copy(), *found,
-    )  # fmt: skip
-    for array, wanted in zip((theta, velocity, *found), (expected, v, logits, losses), strict=True):
-        np.testing.assert_array_equal(array, wanted)
+    theta, velocity = start.copy(), np.full(4, np.nan)
+    sgd_step(theta, velocity, mask, gradient, 0.25, 0.0, 0.125)
+    assert theta.tolist() == [1 - 0.25 * 1.125, 2 + 0.25 * 0.75, 0, -3.875]

@@ -1,5 +1,6 @@
 """Training: steps by hand, symmetries of a whole run, seeds, schedules, the history and early stopping."""
 
+import functools
 import math
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,11 +11,16 @@ from hypothesis import strategies as st
 from strategies import cases, targets_of
 from test_backprop import permutation
 
+from npnet import sgd
 from npnet.backprop import forward, gradient, losses
 from npnet.errors import ArgumentError, DataError
+from npnet.kernels.passes import CHUNK
+from npnet.layouts import PATHS
 from npnet.metrics import METRICS, evaluate
 from npnet.mlp import MLP
-from npnet.sgd import EarlyStopping, Training, cosine, step_decay, train, warmup
+from npnet.pruning import apply_mask
+from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
+from npnet.sgd import Training, train, train_together
 
 NET = MLP((2, 3, 1), "tanh")
 THETA = NET.init(np.random.default_rng(1), dtype=np.float64)
@@ -23,10 +29,18 @@ Y = np.array([0, 1, 1, 0, 1])
 LINE = MLP((2, 1), loss="squared", bias=False)
 
 
+@pytest.fixture(params=PATHS, autouse=True, scope="module")
+def path(request):
+    """All that is true of training is true on every path."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sgd, "choose", lambda *_: request.param)
+        yield request.param
+
+
 # Steps.
 
 
-def test_two_steps_by_hand():
+def test_two_steps_by_hand(path):
     rates = {0: 0.25, 1: 0.5}
     settings = {"learning_rate": rates.__getitem__, "momentum": 0.5, "weight_decay": 0.5}
     one = train(LINE, [1.0, 0.5], [[1.0, 2.0]], [1], epochs=1, **settings)
@@ -42,6 +56,7 @@ def test_two_steps_by_hand():
             {"epoch": 2, "steps": 2, "learning_rate": 0.5, "train_loss": 0.125},
         ],
         2,
+        path,
     )
     mask = np.array([True, False])
     masked = train(LINE, [1.0, 0.0], [[1.0, 2.0]], [0], epochs=1, learning_rate=0.25, weight_decay=1.0, mask=mask)
@@ -94,6 +109,17 @@ def test_training_is_its_definition(case, data):
         assert row["train_loss"] == pytest.approx(each.mean(), rel=1e-7)
 
 
+@pytest.mark.parametrize("n", [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 2])
+def test_more_examples_than_a_chunk(n):
+    net, rng = MLP((3, 2, 1), "tanh"), np.random.default_rng(n)
+    theta, x, y = rng.standard_normal(net.size), rng.standard_normal((n, 3)), rng.integers(0, 2, n)
+    x[rng.random(x.shape) < 0.5] = 0
+    found = train(net, theta, x, y, epochs=1, learning_rate=0.5)
+    loss, slope = gradient(net, theta, x, y)
+    np.testing.assert_allclose(found.theta, theta - 0.5 * slope, rtol=1e-12)
+    assert found.history[0]["train_loss"] == pytest.approx(loss, rel=1e-12)
+
+
 @given(cases(), st.integers(0, 99))
 def test_full_batch_is_one_batch_in_any_order(case, seed):
     net, theta, x, y = case
@@ -107,7 +133,7 @@ def test_full_batch_is_one_batch_in_any_order(case, seed):
 def test_permuting_hidden_units_permutes_a_whole_run(case, seed):
     net, theta, x, y = case
     order = permutation(net, np.random.default_rng(seed))
-    settings = {"epochs": 3, "learning_rate": 0.05, "batch_size": 1, "momentum": 0.5, "weight_decay": 0.01}
+    settings = {"epochs": 3, "learning_rate": 0.01, "batch_size": 1, "momentum": 0.5, "weight_decay": 0.01}
     run = train(net, theta, x, y, rng=np.random.default_rng(seed), **settings)
     permuted = train(net, theta[order], x, y, rng=np.random.default_rng(seed), **settings)
     np.testing.assert_allclose(permuted.theta, run.theta[order], rtol=1e-6, atol=1e-8)
@@ -128,12 +154,119 @@ def test_a_masked_unit_trains_as_if_it_were_not_there(case, data):
     small = MLP(
         (*net.widths[:layer], net.widths[layer] - 1, *net.widths[layer + 1 :]), net.activation, net.loss, net.bias
     )
-    settings = {"epochs": 3, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.1}
+    settings = {"epochs": 3, "learning_rate": 0.01, "momentum": 0.9, "weight_decay": 0.1}
     masked = train(net, np.where(mask, theta, 0), x, y, mask=mask, **settings)
     compacted = train(small, theta[mask], x, y, **settings)
     assert not masked.theta[~mask].any()
     np.testing.assert_allclose(masked.theta[mask], compacted.theta, rtol=1e-7, atol=1e-9)
     assert masked.history[-1]["train_loss"] == pytest.approx(compacted.history[-1]["train_loss"], rel=1e-7)
+
+
+# Several networks at once.
+
+WIDTHS = (3, 1, 17)
+
+
+def company(depth=2, masks=False, score=None, **settings):
+    """Networks of several widths trained together, and each by itself."""
+    nets = [MLP((6, *[width] * (depth - 1), 2), "tanh", "softmax") for width in WIDTHS]
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((9, 6)), rng.integers(0, 2, 9)
+    x[rng.random(x.shape) < 0.6] = 0
+    kept = [(np.arange(net.size) % (3 + k) > 0) | ~net.prunable if masks else None for k, net in enumerate(nets)]
+    thetas = [
+        net.init(rng, dtype=np.float64) * (1 if mask is None else mask) for net, mask in zip(nets, kept, strict=True)
+    ]
+    settings = {"epochs": 4, "learning_rate": 0.3, "batch_size": 4} | settings
+    evaluate_theta = score and score()
+    together = train_together(
+        nets, thetas, x, y, rng=np.random.default_rng(0), masks=kept if masks else None, evaluate_theta=evaluate_theta,
+        **settings,
+    )  # fmt: skip
+    alone = []
+    for number, (net, theta, mask) in enumerate(zip(nets, thetas, kept, strict=True)):
+        each = score and functools.partial(score(), number)
+        settings |= {"rng": np.random.default_rng(0), "mask": mask, "evaluate_theta": each}
+        alone.append(train(net, theta, x, y, **settings))
+        assert mask is None or not together[number].theta[~mask].any()
+    return together, alone
+
+
+def assert_same(together, alone, path):
+    for found, wanted in zip(together, alone, strict=True):
+        if path == "dense":
+            np.testing.assert_allclose(found.theta, wanted.theta, rtol=1e-9, atol=1e-12)
+        else:
+            np.testing.assert_array_equal(found.theta, wanted.theta)
+            assert found.history == wanted.history
+        assert (found.epoch, len(found.history), found.path) == (wanted.epoch, len(wanted.history), path)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"momentum": 0.9, "weight_decay": 0.1}, {"depth": 3}, {"metrics": ["accuracy"]}, {"masks": True}]
+)
+def test_networks_do_not_see_each_other(path, settings):
+    assert_same(*company(**settings), path)
+
+
+def test_a_network_that_stops_leaves_the_others(path):
+    values = [[3, 2, 1, 1, 0], [1, 2, 0, 0, 0], [5, 4, 3, 2, 1]]
+
+    def score():
+        left = [iter(each) for each in values]
+        return lambda number, theta: {"score": next(left[number])}
+
+    together, alone = company(epochs=5, momentum=0.9, score=score, stop=EarlyStopping("score", 1))
+    assert_same(together, alone, path)
+    assert [len(found.history) for found in together] == [4, 2, 5]
+    assert [found.epoch for found in together] == [3, 1, 5]
+
+
+def test_training_stops_when_all_networks_have():
+    calls = []
+
+    def score(number, theta):
+        calls.append(number)
+        return {"score": 1}
+
+    train_together([NET, NET], [THETA, THETA], X, Y, epochs=9, learning_rate=0.1, evaluate_theta=score,
+                   stop=EarlyStopping("score", 2))  # fmt: skip
+    assert calls == [0, 1] * 3
+
+
+def test_no_epochs_together():
+    assert [
+        np.array_equal(t.theta, THETA) for t in train_together([NET] * 2, [THETA] * 2, X, Y, epochs=0, learning_rate=1)
+    ]
+
+
+def test_networks_that_do_not_go_together():
+    def together(nets, thetas=None, **settings):
+        thetas = [net.init(np.random.default_rng(0)) for net in nets] if thetas is None else thetas
+        train_together(nets, thetas, X, Y, epochs=1, learning_rate=0.1, **settings)
+
+    together([NET, MLP((2, 5, 1), "tanh")])
+    for other in (MLP((2, 3, 1)), MLP((2, 3, 3, 1), "tanh"), MLP((2, 3, 2), "tanh"), MLP((3, 3, 1), "tanh")):
+        with pytest.raises(
+            ArgumentError, match=r"^nets: found MLP\(.*\) beside MLP\(.*\), expected other hidden widths"
+        ):
+            together([NET, other])
+    with pytest.raises(ArgumentError, match=r"^nets: found none, expected at least one network$"):
+        together([])
+    with pytest.raises(ArgumentError, match=r"^thetas: found 1, expected 2, one for each network$"):
+        together([NET, NET], [THETA])
+    with pytest.raises(ArgumentError, match=r"^masks: found 1, expected 2, one for each network$"):
+        together([NET, NET], masks=[NET.prunable])
+    with pytest.raises(ArgumentError, match=r"^thetas: found float32 beside float64, expected one dtype$"):
+        together([NET, NET], [THETA, THETA.astype(np.float32)])
+
+
+def test_a_path_that_does_not_exist():
+    expected = "^path: found 'fast', expected one of dense, sparse inputs, sparse weights$"
+    with pytest.raises(ArgumentError, match=expected):
+        train(NET, THETA, X, Y, epochs=1, learning_rate=0.1, path="fast")
+    for name in PATHS:
+        assert train(NET, THETA, X, Y, epochs=1, learning_rate=0.1, path=name).path == name
 
 
 # Seeds, threads, types.

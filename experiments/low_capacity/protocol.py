@@ -25,7 +25,8 @@ from npnet.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
-from npnet.sgd import EarlyStopping, Training, train
+from npnet.schedules import EarlyStopping
+from npnet.sgd import Training, train
 
 AS_RELEASED, CORRECTED = ARMS = ("as released", "corrected")
 

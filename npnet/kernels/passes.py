@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npnet.kernels.activations import activate, multiply_by_slope
-from npnet.kernels.losses import loss_and_delta
 from npnet.kernels.matmul import abt, add_atb
 from npnet.kernels.policy import kernel
 
@@ -54,13 +53,19 @@ def gather(examples: Matrix, rows: Integers, out: Matrix) -> None:
 
 
 @kernel
-def forward_pass(theta: Vector, widths: Integers, bias: bool, activation: int, trace: Vector, n: int) -> None:
-    """Fill the blocks above the inputs: a_l = f(a_{l-1} W_lᵀ + b_l), and logits without f in the last."""
+def forward_pass(
+    theta: Vector, widths: Integers, bias: bool, activation: int, trace: Vector, n: int, lowest: int
+) -> None:
+    """Fill the blocks above the inputs: a_l = f(a_{l-1} W_lᵀ + b_l), and logits without f in the last.
+
+    `lowest` = 1; or 2, when block 1 holds the product x W_1ᵀ already.
+    """
     last = widths.size - 1
     for layer in range(1, last + 1):
         w, b = weights_and_bias(theta, widths, bias, layer)
         a = block(trace, widths, layer, n)
-        abt(block(trace, widths, layer - 1, n), w, a)
+        if layer >= lowest:
+            abt(block(trace, widths, layer - 1, n), w, a)
         for i in range(n):
             for j in range(b.size):
                 a[i, j] += b[j]
@@ -95,40 +100,3 @@ def add_gradient(widths: Integers, bias: bool, trace: Vector, deltas: Vector, n:
         for i in range(n):
             for j in range(db.size):
                 db[j] += delta[i, j]
-
-
-@kernel
-def batch_gradient(
-    theta: Vector,
-    widths: Integers,
-    bias: bool,
-    activation: int,
-    loss: int,
-    examples: Matrix,
-    targets: Matrix,
-    rows: Integers,
-    trace: Vector,
-    deltas: Vector,
-    logits: Matrix,
-    losses: Vector,
-    gradient: Vector,
-) -> None:
-    """Fill `gradient` with the derivative of the mean loss over the examples `rows`.
-
-    Also fills the rows `rows` of `logits` (N, k) and `losses` (N,). `trace` and `deltas` are room for CHUNK examples,
-    CHUNK * sum(widths) numbers each.
-    """
-    gradient[:] = 0
-    last = widths.size - 1
-    for start in range(0, rows.size, CHUNK):
-        chunk = rows[start : start + CHUNK]
-        n = chunk.size
-        gather(examples, chunk, block(trace, widths, 0, n))
-        forward_pass(theta, widths, bias, activation, trace, n)
-        z = block(trace, widths, last, n)
-        for i in range(n):
-            for c in range(widths[last]):
-                logits[chunk[i], c] = z[i, c]
-        loss_and_delta(loss, z, targets, chunk, 1 / rows.size, losses, block(deltas, widths, last, n))
-        backward_pass(theta, widths, bias, activation, trace, deltas, n, 1)
-        add_gradient(widths, bias, trace, deltas, n, gradient)

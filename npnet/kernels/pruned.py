@@ -1,0 +1,183 @@
+"""Backprop of a network that is nearly empty: only the weights that a mask keeps are stored, visited and trained.
+
+The flat vector has, layer by layer, the kept weights of each unit and then the biases. Matrices of activations and
+deltas are transposed, (units, examples): a kept weight then multiplies a row of many examples. The equations are those
+of `npnet.kernels.passes`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npnet.kernels.activations import activate, multiply_by_slope
+from npnet.kernels.losses import loss_and_delta
+from npnet.kernels.passes import CHUNK, Integers, Matrix, Vector, block, gather
+from npnet.kernels.policy import kernel
+from npnet.kernels.sparse import Rows, add_ab, add_atb_scattered, sampled_abt
+from npnet.kernels.step import sgd_step
+
+
+class Kept(NamedTuple):
+    """Where the kept weights lie: of unit u, all layers counted, at begin[u] to end[u] of the flat vector.
+
+    `source` is the unit below, or the input, that each of them multiplies.
+    """
+
+    begin: Integers
+    end: Integers
+    source: NDArray[np.uint16]
+
+
+@kernel
+def layer_rows(kept: Kept, widths: Integers, layer: int, values: Vector) -> Rows:
+    """The matrix of `layer` >= 1 whose entries are in `values`, shaped like the flat vector."""
+    units = 0
+    for below in range(1, layer):
+        units += widths[below]
+    stop = units + widths[layer]
+    return Rows(kept.begin[units:stop], kept.end[units:stop], kept.source, values)
+
+
+@kernel
+def layer_bias(w: Rows, bias: bool) -> Vector:
+    """The biases of the layer with the matrix `w`: they lie behind its last weight."""
+    start = w.end[w.end.size - 1]
+    return w.value[start : start + w.end.size * bias]
+
+
+@kernel
+def units_by_examples(array: Vector, widths: Integers, layer: int, n: int) -> Matrix:
+    """The (widths[layer], n) block of one layer, a view into `array`."""
+    return block(array, widths, layer, n).reshape(widths[layer], n)
+
+
+@kernel
+def gather_transposed(examples: Matrix, rows: Integers, x: Matrix, out: Matrix) -> None:
+    """Copy the examples `rows` into the columns of `out` (d, n), by way of `x` (n, d); bytes are scaled to [0, 1]."""
+    gather(examples, rows, x)
+    for k in range(x.shape[1]):
+        for i in range(x.shape[0]):
+            out[k, i] = x[i, k]
+
+
+@kernel
+def pruned_forward_pass(
+    theta: Vector, kept: Kept, widths: Integers, bias: bool, activation: int, trace: Vector, n: int
+) -> None:
+    """Fill the blocks above the inputs, each (width, n): activations, and the logits in the last."""
+    last = widths.size - 1
+    for layer in range(1, last + 1):
+        w, a = layer_rows(kept, widths, layer, theta), units_by_examples(trace, widths, layer, n)
+        a[:] = 0
+        add_ab(w, units_by_examples(trace, widths, layer - 1, n), a)
+        b = layer_bias(w, bias)
+        for j in range(b.size):
+            for i in range(n):
+                a[j, i] += b[j]
+        if layer < last:
+            activate(activation, a)
+
+
+@kernel
+def pruned_backward_pass(
+    theta: Vector,
+    kept: Kept,
+    widths: Integers,
+    bias: bool,
+    activation: int,
+    trace: Vector,
+    deltas: Vector,
+    n: int,
+    gradient: Vector,
+) -> None:
+    """Fill the delta blocks below the last, each (width, n), down to block 1, and add to `gradient`."""
+    for layer in range(widths.size - 1, 0, -1):
+        w, dw = layer_rows(kept, widths, layer, theta), layer_rows(kept, widths, layer, gradient)
+        delta, a = units_by_examples(deltas, widths, layer, n), units_by_examples(trace, widths, layer - 1, n)
+        sampled_abt(delta, a, dw)
+        db = layer_bias(dw, bias)
+        for j in range(db.size):
+            for i in range(n):
+                db[j] += delta[j, i]
+        if layer > 1:
+            below = units_by_examples(deltas, widths, layer - 1, n)
+            below[:] = 0
+            add_atb_scattered(w, delta, below)
+            multiply_by_slope(activation, a, below)
+
+
+@kernel
+def pruned_logits(
+    theta: Vector,
+    kept: Kept,
+    widths: Integers,
+    bias: bool,
+    activation: int,
+    examples: Matrix,
+    x: Matrix,
+    trace: Vector,
+    logits: Matrix,
+) -> None:
+    """Fill `logits` (N, k) of all examples; `x` (CHUNK, inputs) and `trace` are room for CHUNK of them."""
+    for start in range(0, logits.shape[0], CHUNK):
+        out = logits[start : start + CHUNK]
+        n = out.shape[0]
+        gather_transposed(examples, np.arange(start, start + n), x[:n], units_by_examples(trace, widths, 0, n))
+        pruned_forward_pass(theta, kept, widths, bias, activation, trace, n)
+        top = units_by_examples(trace, widths, widths.size - 1, n)
+        for i in range(n):
+            for c in range(top.shape[0]):
+                out[i, c] = top[c, i]
+
+
+@kernel
+def pruned_epoch(
+    theta: Vector,
+    velocity: Vector,
+    mask: NDArray[np.bool_],
+    gradient: Vector,
+    kept: Kept,
+    widths: Integers,
+    bias: bool,
+    activation: int,
+    loss: int,
+    examples: Matrix,
+    targets: Matrix,
+    order: Integers,
+    batch_size: int,
+    rates: NDArray[np.float64],
+    momentum: float,
+    weight_decay: float,
+    trace: Vector,
+    deltas: Vector,
+    logits: Matrix,
+    losses: Vector,
+) -> None:
+    """One pass over the examples in `order`, as `npnet.kernels.stack.stack_epoch`, for one network.
+
+    `theta`, `velocity`, `mask` and `gradient` have an entry for each kept weight and bias. `trace` and `deltas` are
+    room for CHUNK examples. `logits` (N, k) and `losses` (N,) become those that each example had before its step.
+    """
+    last = widths.size - 1
+    for step in range(rates.size):
+        rows = order[step * batch_size : (step + 1) * batch_size]
+        gradient[:] = 0
+        for start in range(0, rows.size, CHUNK):
+            chunk = rows[start : start + CHUNK]
+            n = chunk.size
+            x = block(deltas, widths, 0, n)  # Otherwise not needed: the derivative by the inputs.
+            gather_transposed(examples, chunk, x, units_by_examples(trace, widths, 0, n))
+            pruned_forward_pass(theta, kept, widths, bias, activation, trace, n)
+            z = units_by_examples(trace, widths, last, n).T.copy()
+            for i in range(n):
+                for c in range(widths[last]):
+                    logits[chunk[i], c] = z[i, c]
+            delta = np.empty_like(z)
+            loss_and_delta(loss, z, targets, chunk, 1 / rows.size, losses, delta)
+            top = units_by_examples(deltas, widths, last, n)
+            for i in range(n):
+                for c in range(widths[last]):
+                    top[c, i] = delta[i, c]
+            pruned_backward_pass(theta, kept, widths, bias, activation, trace, deltas, n, gradient)
+        sgd_step(theta, velocity, mask, gradient, rates[step], momentum, weight_decay)

@@ -1,0 +1,129 @@
+"""Training of several networks at once that see the same examples: one pass over the pixels serves them all.
+
+The first layers of the networks are one matrix. In the flat vector of the stack it comes first, and then, network by
+network, what follows W_1 in its theta. To the passes of `npnet.kernels.passes` such a tail is a whole network with no
+inputs, whose block 1 is given. One network alone is a stack of one.
+
+The first layer is (units, inputs) for dense images, as in theta, or (inputs, units) for sparse ones: then a pixel that
+is not zero adds its row, and the others cost nothing.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npnet.kernels.losses import loss_and_delta
+from npnet.kernels.matmul import abt, add_atb
+from npnet.kernels.passes import (
+    CHUNK,
+    Integers,
+    Matrix,
+    Vector,
+    add_gradient,
+    backward_pass,
+    block,
+    forward_pass,
+    gather,
+)
+from npnet.kernels.policy import kernel
+from npnet.kernels.sparse import Rows, add_ab, transpose
+from npnet.kernels.step import sgd_step
+
+
+class Room(NamedTuple):
+    """Memory for CHUNK examples: `x` (CHUNK, inputs) or its transposed rows, and for the units of all layers.
+
+    `z` and `delta` (CHUNK, units) belong to the first layer of all networks, `trace` and `deltas` to one network.
+    """
+
+    x: Matrix
+    xt: Rows
+    z: Matrix
+    delta: Matrix
+    trace: Vector
+    deltas: Vector
+
+
+@kernel
+def copy_block(a: Matrix, first: int, b: Matrix, onto: int) -> None:
+    """Copy columns of `a` from `first` on to those of `b` from `onto` on, as many as the narrower of the two has."""
+    for i in range(a.shape[0]):
+        for j in range(min(a.shape[1] - first, b.shape[1] - onto)):
+            b[i, onto + j] = a[i, first + j]
+
+
+@kernel
+def stack_epoch(
+    theta: Vector,
+    velocity: Vector,
+    mask: NDArray[np.bool_],
+    gradient: Vector,
+    widths: NDArray[np.int64],
+    bias: bool,
+    activation: int,
+    loss: int,
+    sparse: bool,
+    examples: Matrix,
+    entries: Rows,
+    targets: Matrix,
+    order: Integers,
+    batch_size: int,
+    rates: NDArray[np.float64],
+    momentum: float,
+    weight_decay: float,
+    room: Room,
+    logits: NDArray[np.floating],
+    losses: Matrix,
+) -> None:
+    """One pass over the examples in `order`, a step for each `batch_size` of them with its own learning rate.
+
+    Each step goes down the derivative of each network's mean loss over the batch. `theta`, `velocity`, `mask` and
+    `gradient` are vectors of the stack, of which the first two are updated; `widths` (networks, layers + 1) has zeros
+    for the inputs. The examples are `entries` if `sparse`, otherwise `examples` (N, inputs).
+
+    `logits` (networks, N, k) and `losses` (networks, N) become those that each example had when its batch was visited,
+    before that batch's step.
+    """
+    inputs, units, last = room.x.shape[1], room.z.shape[1], widths.shape[1] - 1
+    shape = (inputs, units) if sparse else (units, inputs)
+    first, d_first = theta[: inputs * units].reshape(shape), gradient[: inputs * units].reshape(shape)
+    for step in range(rates.size):
+        rows = order[step * batch_size : (step + 1) * batch_size]
+        gradient[:] = 0
+        for start in range(0, rows.size, CHUNK):
+            chunk = rows[start : start + CHUNK]
+            n = chunk.size
+            x, z, delta = room.x[:n], room.z[:n], room.delta[:n]
+            visited = chunk if sparse else chunk[:0]
+            xs = Rows(entries.begin[visited], entries.end[visited], entries.column, entries.value)
+            if sparse:
+                z[:] = 0
+                add_ab(xs, first, z)
+            else:
+                gather(examples, chunk, x)
+                abt(x, first, z)
+            column, tail = 0, inputs * units
+            for network in range(widths.shape[0]):
+                shapes = widths[network]
+                stop = tail
+                for layer in range(1, last + 1):
+                    stop += shapes[layer] * (shapes[layer - 1] + bias)
+                copy_block(z, column, block(room.trace, shapes, 1, n), 0)
+                forward_pass(theta[tail:stop], shapes, bias, activation, room.trace, n, 2)
+                top = block(room.trace, shapes, last, n)
+                for i in range(n):
+                    for c in range(shapes[last]):
+                        logits[network, chunk[i], c] = top[i, c]
+                top_delta = block(room.deltas, shapes, last, n)
+                loss_and_delta(loss, top, targets, chunk, 1 / rows.size, losses[network], top_delta)
+                backward_pass(theta[tail:stop], shapes, bias, activation, room.trace, room.deltas, n, 1)
+                add_gradient(shapes, bias, room.trace, room.deltas, n, gradient[tail:stop])
+                copy_block(block(room.deltas, shapes, 1, n), 0, delta, column)
+                column, tail = column + shapes[1], stop
+            if sparse:
+                transpose(xs, room.xt)
+                add_ab(room.xt, delta, d_first)
+            else:
+                add_atb(delta, x, d_first)
+        sgd_step(theta, velocity, mask, gradient, rates[step], momentum, weight_decay)

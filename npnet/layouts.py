@@ -1,0 +1,209 @@
+"""How parameters lie in memory while a network is trained or asked: three paths, and the choice between them.
+
+- "dense": every pixel meets every weight, in products of dense matrices;
+- "sparse inputs": the first layer visits only the pixels that are not zero;
+- "sparse weights": every layer visits only the weights that are not pruned.
+
+All compute the same sums in another order, so they agree up to rounding. Each path keeps its parameters in a flat
+vector of its own; `pack` and `unpack` go from `theta` to it and back.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from npnet.errors import ArgumentError
+from npnet.kernels.pruned import Kept
+from npnet.kernels.sparse import MOST_COLUMNS, QUAD, Rows, compress, count_entries
+from npnet.mlp import MLP
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+PATHS = DENSE, SPARSE_INPUTS, SPARSE_WEIGHTS = "dense", "sparse inputs", "sparse weights"
+
+# Bytes of a cache line. Rows that begin at one are read in whole vectors.
+_LINE = 64
+
+
+def aligned(shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Zeros of `shape` that begin at a cache line, which NumPy does not promise."""
+    size, item = int(np.prod(shape)), np.dtype(dtype).itemsize
+    raw = np.zeros(size * item + _LINE, dtype=np.uint8)
+    start = -raw.ctypes.data % _LINE
+    return raw[start : start + size * item].view(dtype).reshape(shape)
+
+
+def compressed(examples: Array, dtype: DTypeLike) -> Rows:
+    """The non-zero numbers of `examples` (n, d) as rows, in floating point; bytes are scaled to [0, 1]."""
+    begin, end = np.empty(len(examples), dtype=np.int64), np.empty(len(examples), dtype=np.int64)
+    room = int(count_entries(examples, begin, end)) + 1
+    rows = Rows(begin, end, np.zeros(room, dtype=np.uint16), np.zeros(room, dtype=dtype))
+    compress(examples, rows)
+    return rows
+
+
+def no_rows(dtype: DTypeLike) -> Rows:
+    """`Rows` without any, for kernels that take them and will not look."""
+    none = np.empty(0, dtype=np.int64)
+    return Rows(none, none, np.empty(0, dtype=np.uint16), np.empty(0, dtype=dtype))
+
+
+class Stack:
+    """Layout of one or several networks for the paths "dense" and "sparse inputs"; see `npnet.kernels.stack`.
+
+    Parameters
+    ----------
+    nets
+        Networks that differ in the widths of their hidden layers only.
+    sparse
+        Whether the first layer is stored (inputs, units), for sparse inputs.
+
+    Attributes
+    ----------
+    widths
+        int64 (networks, layers + 1), with zeros for the inputs.
+    units
+        Of the first layer of all networks; for sparse inputs with the unused ones that fill a row to whole vectors.
+    """
+
+    def __init__(self, nets: Sequence[MLP], sparse: bool) -> None:
+        self.nets, self.sparse = tuple(nets), sparse
+        self.widths = np.array([(0, *net.widths[1:]) for net in nets], dtype=np.int64)
+        units = int(self.widths[:, 1].sum())
+        self.units = -(-units // 16) * 16 if sparse else units
+        self._heads = nets[0].inputs * self.units
+
+    def pack(self, arrays: Sequence[Array]) -> Array:
+        """One vector from an array of theta's shape for each network: parameters, a mask, a velocity."""
+        tails = [array[net.weight_slices[0].stop :] for net, array in zip(self.nets, arrays, strict=True)]
+        flat = aligned(self._heads + sum(tail.size for tail in tails), arrays[0].dtype)
+        for unit, (net, array) in zip(self._units(), zip(self.nets, arrays, strict=True), strict=True):
+            self._first(flat)[unit] = array[net.weight_slices[0]].reshape(net.widths[1], net.inputs)
+        np.concatenate(tails, out=flat[self._heads :])
+        return flat
+
+    def unpack(self, flat: Array) -> list[Array]:
+        """The networks' arrays from the stack's vector, as copies."""
+        arrays, start = [], self._heads
+        for unit, net in zip(self._units(), self.nets, strict=True):
+            stop = start + net.size - net.weight_slices[0].stop
+            arrays.append(np.concatenate([self._first(flat)[unit].reshape(-1), flat[start:stop]]))
+            start = stop
+        return arrays
+
+    def _first(self, flat: Array) -> Array:
+        """The first layer of all networks, a view (units, inputs)."""
+        inputs, first = self.nets[0].inputs, flat[: self._heads]
+        return first.reshape(inputs, self.units).T if self.sparse else first.reshape(self.units, inputs)
+
+    def _units(self) -> list[slice]:
+        stops = np.cumsum(self.widths[:, 1])
+        return [slice(stop - width, stop) for stop, width in zip(stops, self.widths[:, 1], strict=True)]
+
+
+class Pruned:
+    """Layout of one network for the path "sparse weights"; see `npnet.kernels.pruned`.
+
+    Parameters
+    ----------
+    net
+        The network.
+    mask
+        (net.size,) booleans; only weights where it is True are stored. Biases are always.
+
+    Attributes
+    ----------
+    kept
+        Where the weights of each unit lie. A unit's weights are filled up to a multiple of four with zeros, which are
+        no parameters: a mask that is packed is False there.
+    """
+
+    def __init__(self, net: MLP, mask: Mask) -> None:
+        begin, end, source, slots, filled = [], [], [], [], 0
+        for layer in net.unpack(mask):
+            units, below = np.nonzero(layer.weights)
+            counts = np.bincount(units, minlength=len(layer.weights))
+            room = -(-counts // QUAD) * QUAD
+            begin.append(filled + np.cumsum(room) - room)
+            end.append(begin[-1] + room)
+            rank = np.arange(units.size) - np.repeat(np.cumsum(counts) - counts, counts)
+            slots.append(begin[-1][units] + rank)
+            biases = np.arange(len(layer.weights) * net.bias)
+            slots.append(end[-1][-1] + biases)
+            source.append(below)
+            source.append(0 * biases)
+            filled = int(end[-1][-1]) + biases.size
+        self._stored = np.flatnonzero(mask | ~net.prunable)
+        self._slots = np.concatenate(slots)
+        self._net, self._size = net, filled
+        self.kept = Kept(np.concatenate(begin), np.concatenate(end), np.zeros(filled, dtype=np.uint16))
+        self.kept.source[self._slots] = np.concatenate(source)
+
+    def pack(self, array: Array) -> Array:
+        """The vector of what is stored of `array`, shaped like theta; zeros (or False) fill up."""
+        flat = aligned(self._size, array.dtype)
+        flat[self._slots] = array[self._stored]
+        return flat
+
+    def unpack(self, flat: Array) -> Array:
+        """The array shaped like theta, with zeros (or False) for what is not stored."""
+        array = np.zeros(self._net.size, dtype=flat.dtype)
+        array[self._stored] = flat[self._slots]
+        return array
+
+
+# Time of the paths for one example, in units of one multiply-add at the machine's peak, measured at 4 to 241 units and
+# densities of 0.18 to 1; the ratios are what matters. Training takes two or three products, inference one.
+_PIXEL, _DENSE_WEIGHT, _DENSE_WEIGHT_FORWARD = 8.5, 2.3, 1.05
+_ENTRY, _ENTRY_WEIGHT = 280.0, 5.3
+_TRANSPOSED_PIXEL, _KEPT_WEIGHT, _KEPT_WEIGHT_FORWARD = 24.0, 5.6, 2.3
+_LAYOUT_WEIGHT = 300.0  # once
+# The share of zeros is estimated from about so many examples.
+_SAMPLE = 500
+
+
+def density(examples: Array) -> float:
+    """Share of the numbers in `examples` (n, d) that are not zero, in a sample of evenly spaced examples."""
+    sample = examples[:: max(1, len(examples) // _SAMPLE)]
+    return np.count_nonzero(sample) / sample.size
+
+
+def choose(nets: Sequence[MLP], thetas: Sequence[Array], masks: Sequence[Mask], examples: Array) -> str:
+    """The path that should take the least time to train `nets` together on `examples` (n, inputs).
+
+    The sparse ones are chosen only for finite parameters: what they skip could be zero times infinity.
+    """
+    inputs, units = nets[0].inputs, sum(net.widths[1] for net in nets)
+    weights = sum(np.count_nonzero(net.prunable) for net in nets)
+    kept = sum(np.count_nonzero(mask & net.prunable) for net, mask in zip(nets, masks, strict=True))
+    entries = density(examples) * inputs
+    costs = {
+        DENSE: _PIXEL * inputs + _DENSE_WEIGHT * weights,
+        SPARSE_INPUTS: entries * (_ENTRY + _ENTRY_WEIGHT * units) + _DENSE_WEIGHT * (weights - inputs * units),
+        SPARSE_WEIGHTS: _TRANSPOSED_PIXEL * inputs * len(nets) + _KEPT_WEIGHT * kept,
+    }
+    finite = all(np.isfinite(theta).all() for theta in thetas)
+    return min(costs, key=costs.__getitem__) if finite and _countable(nets) else DENSE
+
+
+def skipping_pays(net: MLP, theta: Array, n: int) -> bool:
+    """Whether the logits of `n` examples should take less time when the weights that are zero are skipped."""
+    weights, kept = np.count_nonzero(net.prunable), np.count_nonzero(theta[net.prunable])
+    dense = n * (_PIXEL * net.inputs + _DENSE_WEIGHT_FORWARD * weights)
+    skipping = n * (_TRANSPOSED_PIXEL * net.inputs + _KEPT_WEIGHT_FORWARD * kept) + _LAYOUT_WEIGHT * weights
+    return bool(skipping < dense and np.isfinite(theta).all() and _countable([net]))
+
+
+def check_path(path: str, nets: Sequence[MLP]) -> None:
+    """Raise ArgumentError unless `path` is one of PATHS that can train `nets`."""
+    if path not in PATHS:
+        raise ArgumentError(f"path: found {path!r}, expected one of {', '.join(PATHS)}")
+    if path != DENSE and not _countable(nets):
+        raise ArgumentError(f"path: found {path!r}, expected 'dense' for layers of more than {MOST_COLUMNS} inputs")
+
+
+def _countable(nets: Sequence[MLP]) -> bool:
+    return all(max(net.widths[:-1]) <= MOST_COLUMNS for net in nets)

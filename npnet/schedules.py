@@ -1,0 +1,70 @@
+"""How the learning rate changes from step to step, and when training stops."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from npnet.errors import ArgumentError
+
+Schedule = Callable[[int], float]
+
+
+def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
+    """Learning rate `rate` * `factor`^floor(step / every): multiplied by `factor` each `every` steps."""
+    _check_steps("every", every)
+    return lambda step: rate * factor ** (step // every)
+
+
+def cosine(rate: float, steps: int) -> Schedule:
+    """Learning rate that falls from `rate` to 0 along half a cosine in `steps` steps, and stays there.
+
+    Source: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, without restarts.
+    """
+    _check_steps("steps", steps)
+    return lambda step: rate * (1 + math.cos(math.pi * min(step, steps) / steps)) / 2
+
+
+def warmup(schedule: float | Schedule, steps: int) -> Schedule:
+    """`schedule` times a factor that grows linearly from 1/`steps` to 1 in the first `steps` steps."""
+    _check_steps("steps", steps)
+    then = as_schedule(schedule)
+    return lambda step: then(step) * min(1.0, (step + 1) / steps)
+
+
+def _check_steps(name: str, steps: int) -> None:
+    if steps < 1:
+        raise ArgumentError(f"{name}: found {steps}, expected at least 1")
+
+
+def as_schedule(rate: float | Schedule) -> Schedule:
+    """A number as the schedule that never changes; a schedule as it is."""
+    return rate if callable(rate) else lambda step: rate
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when `metric`, a column of the history, has not improved for `patience` epochs; keep the best parameters.
+
+    Parameters
+    ----------
+    metric
+        Name of a number in each epoch's row of the history, such as "train_loss" or a key of `evaluate`'s result.
+    patience
+        Epochs without improvement after which training stops, at least 1.
+    larger_is_better
+        False for a loss, True for an accuracy.
+    """
+
+    metric: str
+    patience: int
+    larger_is_better: bool = False
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise ArgumentError(f"patience: found {self.patience}, expected at least 1")
+
+    def improved(self, value: float, best: float) -> bool:
+        """Whether `value` beats `best`. NaN never does, and anything beats NaN, the best before the first epoch."""
+        if math.isnan(best):
+            return not math.isnan(value)
+        return value > best if self.larger_is_better else value < best

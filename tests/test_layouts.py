@@ -1,0 +1,170 @@
+"""Layouts: what is packed comes back; and which path is chosen for what."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import cases
+
+from npnet import backprop
+from npnet.backprop import forward
+from npnet.errors import ArgumentError
+from npnet.layouts import Pruned, Stack, aligned, check_path, choose, density, skipping_pays
+from npnet.mlp import MLP
+from npnet.pruning import apply_mask, magnitude, prune
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, bool])
+@pytest.mark.parametrize("shape", [0, 1, 7, (3, 5)])
+def test_memory_begins_at_a_cache_line(dtype, shape):
+    found = aligned(shape, dtype)
+    assert found.size == 0 or found.ctypes.data % 64 == 0
+    assert (found.dtype, found.shape) == (dtype, np.zeros(shape).shape)
+    assert not found.any()
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_stack_by_hand(bias):
+    nets = [MLP((2, 1, 1), bias=bias), MLP((2, 2, 1), bias=bias)]
+    thetas = [np.arange(1.0, 1 + nets[0].size), np.arange(11.0, 11 + nets[1].size)]
+    first = [[1, 2], [11, 12], [13, 14]]
+    tails = [*thetas[0][2:], *thetas[1][4:]]
+    dense, sparse = Stack(nets, False), Stack(nets, True)
+    assert dense.widths.tolist() == [[0, 1, 1], [0, 2, 1]]
+    assert (dense.units, sparse.units) == (3, 16)
+    assert dense.pack(thetas).tolist() == [*np.ravel(first), *tails]
+    packed = sparse.pack(thetas)
+    assert packed[:32].reshape(2, 16)[:, :3].tolist() == np.transpose(first).tolist()
+    assert not packed[:32].reshape(2, 16)[:, 3:].any()
+    assert packed[32:].tolist() == tails
+
+
+@given(st.lists(cases(), min_size=1, max_size=1), st.lists(st.integers(1, 40), min_size=1, max_size=4), st.booleans())
+def test_a_stack_gives_back_what_it_was_given(case, widths, sparse):
+    net = case[0].net
+    nets = [MLP((net.inputs, width, *net.widths[1:])) for width in widths]
+    arrays = [np.random.default_rng(k).standard_normal(each.size) for k, each in enumerate(nets)]
+    stack = Stack(nets, sparse)
+    for found, wanted in zip(stack.unpack(stack.pack(arrays)), arrays, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    masks = [array > 0 for array in arrays]
+    for found, wanted in zip(stack.unpack(stack.pack(masks)), masks, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_pruned_layout_by_hand():
+    net = MLP((3, 2, 1))
+    mask = np.array([0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1], bool)
+    layout = Pruned(net, mask)
+    assert (layout.kept.begin.tolist(), layout.kept.end.tolist()) == ([0, 4, 6], [4, 4, 10])
+    assert layout.kept.source[[0, 1, 6]].tolist() == [1, 2, 1]
+    packed = layout.pack(np.arange(1.0, 12))
+    assert packed.tolist() == [2, 3, 0, 0, 7, 8, 10, 0, 0, 0, 11]
+    assert layout.pack(mask).tolist() == [1, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1]
+    assert layout.unpack(packed).tolist() == [0, 2, 3, 0, 0, 0, 7, 8, 0, 10, 11]
+
+
+@given(cases(), st.floats(0, 1), st.integers(0, 99))
+def test_a_pruned_layout_gives_back_what_is_kept(case, share, seed):
+    net, theta, _, _ = case
+    mask = (np.random.default_rng(seed).random(net.size) < share) | ~net.prunable
+    layout = Pruned(net, mask)
+    np.testing.assert_array_equal(layout.unpack(layout.pack(theta)), np.where(mask, theta, 0))
+
+
+# Logits of pruned networks.
+
+
+@given(cases(), st.floats(0, 1), st.integers(0, 99))
+def test_skipped_weights_are_zeros(case, share, seed):
+    net, theta, x, _ = case
+    mask = (np.random.default_rng(seed).random(net.size) < share) | ~net.prunable
+    pruned = apply_mask(theta, mask)
+    wanted = forward(net, pruned, x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backprop, "skipping_pays", lambda *_: True)
+        found = forward(net, pruned, x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+    assert found.dtype == wanted.dtype
+
+
+@pytest.mark.parametrize("n", [1, 127, 128, 129, 300])
+def test_skipping_in_chunks_and_on_bytes(monkeypatch, n):
+    net, rng = MLP((20, 9, 2), loss="softmax"), np.random.default_rng(n)
+    theta = net.init(rng, dtype=np.float32)
+    pruned = apply_mask(theta, prune(net, magnitude(net, theta), 0.7))
+    x = rng.integers(0, 256, (n, 20)).astype(np.uint8)
+    wanted = forward(net, pruned, x)
+    monkeypatch.setattr(backprop, "skipping_pays", lambda *_: True)
+    np.testing.assert_allclose(forward(net, pruned, x), wanted, rtol=1e-5, atol=1e-6)
+
+
+# The choice.
+
+WIDE, DEEP = MLP((784, 128, 1)), MLP((784, 300, 100, 10), loss="softmax")
+IMAGES = np.random.default_rng(0).random((600, 784)) < 0.18
+NOISE = np.random.default_rng(0).random((600, 784))
+
+
+def chosen(nets, examples, masks=None):
+    thetas = [net.init(np.random.default_rng(0)) for net in nets]
+    return choose(nets, thetas, masks or [np.ones(net.size, bool) for net in nets], examples)
+
+
+def test_the_choice_follows_the_data_the_widths_and_the_masks():
+    narrow = MLP((784, 2, 1))
+    assert chosen([WIDE], IMAGES) == "sparse inputs"
+    assert chosen([WIDE], NOISE) == "dense"
+    assert chosen([narrow], IMAGES) == "dense"
+    assert chosen([narrow] * 40, IMAGES) == "sparse inputs"
+    masks = {share: prune(DEEP, np.random.default_rng(0).random(DEEP.size), share) for share in (0.5, 0.95)}
+    assert chosen([DEEP], IMAGES) == "sparse inputs"
+    assert chosen([DEEP], IMAGES, [masks[0.5]]) == "sparse inputs"
+    assert chosen([DEEP], IMAGES, [masks[0.95]]) == "sparse weights"
+    assert chosen([DEEP] * 2, NOISE, [masks[0.95]] * 2) == "sparse weights"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_not_skipped(value):
+    theta = WIDE.init(np.random.default_rng(0))
+    mask = np.ones(WIDE.size, bool)
+    assert choose([WIDE], [theta], [mask], IMAGES) == "sparse inputs"
+    theta[5] = value
+    assert choose([WIDE], [theta], [mask], IMAGES) == "dense"
+    pruned = apply_mask(theta, prune(WIDE, np.arange(WIDE.size, 0, -1), 0.99))
+    assert not skipping_pays(WIDE, pruned, 10_000)
+
+
+def test_when_skipping_weights_pays():
+    theta = DEEP.init(np.random.default_rng(0))
+
+    def pays(share, n):
+        return skipping_pays(DEEP, apply_mask(theta, prune(DEEP, magnitude(DEEP, theta), share)), n)
+
+    assert pays(0.95, 10_000)
+    assert not pays(0.0, 10_000)
+    assert not pays(0.4, 10_000)
+    assert not pays(0.95, 10)
+
+
+def test_layers_too_wide_to_count():
+    net = MLP((2**16 + 1, 1))
+    theta, mask, x = np.zeros(net.size), ~net.prunable, np.zeros((1, net.inputs))
+    assert choose([net], [theta], [mask], x) == "dense"
+    assert not skipping_pays(net, theta, 10_000)
+    check_path("dense", [net])
+    with pytest.raises(
+        ArgumentError, match=r"^path: found 'sparse inputs', expected 'dense' for layers of more than 65536"
+    ):
+        check_path("sparse inputs", [net])
+    fits = MLP((2**16, 1))
+    check_path("sparse inputs", [fits])
+    assert choose([fits], [np.zeros(fits.size)], [~fits.prunable], np.zeros((1, 2**16))) != "dense"
+
+
+def test_density_is_a_share():
+    assert density(np.array([[0, 1], [2, 3]])) == 0.75
+    many = np.zeros((2000, 1))
+    many[::4] = 1
+    assert density(many) == 1
+    assert density(np.roll(many, 1)) == 0
