@@ -9,7 +9,7 @@ import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,26 +34,26 @@ class Interrupted(NpnetError):
 
 def run_trials(
     trials: Iterable[Trial],
-    work: Callable[[Trial], Result],
+    work: Callable[[Sequence[Trial]], Sequence[Result]],
     store: Store,
     executor: Executor,
     *,
     cost: Callable[[Trial], float],
     label: str,
+    together: Callable[[Trial], Hashable] = key,
     progress: bool = True,
 ) -> list[Result]:
     """Do the work of every trial that is not in the store yet.
 
-    The trials with the largest cost are started first, so that none of them is left alone at the end. At the
-    first Ctrl-C (or SIGTERM) no more trials are started, and those that run are waited for and kept; a second
-    one ends the process at once.
+    What costs most is started first, so that none of it is left alone at the end. At the first Ctrl-C (or SIGTERM)
+    no more trials are started, and those that run are waited for and kept; a second one ends the process at once.
 
     Parameters
     ----------
     trials
         Which trials; one that is given twice is run once.
     work
-        The result of one trial; a plain function, called in the executor.
+        The results of trials that are done together, in their order; a plain function, called in the executor.
     store
         Where results are found and kept. Only this thread writes to it.
     executor
@@ -62,6 +62,9 @@ def run_trials(
         How long a trial takes compared with the others, in any unit; weighs the progress.
     label
         What the trials are, for the progress bar.
+    together
+        Trials with the same value are done together, whole: all of them again if the result of one is missing. So
+        a result cannot depend on where an earlier run was stopped. By default each trial is done by itself.
     progress
         Whether to write to stderr: a bar if it is a terminal, otherwise a line at each tenth of the work.
 
@@ -77,13 +80,17 @@ def run_trials(
     StoreError
         If a result cannot be kept.
     Exception
-        The first that a trial raises, with a note that names the trial. Trials that have not started are
-        cancelled; the results of those that finish are kept.
+        The first that a trial raises, with a note that names the trial, or the first of those done together.
+        Trials that have not started are cancelled; the results of those that finish are kept.
     """
     trials = list(trials)
     wanted = {key(trial): trial for trial in trials}
-    todo = sorted((trial for trial in wanted.values() if store.get(trial) is None), key=cost, reverse=True)
-    found = len(wanted) - len(todo)
+    groups: dict[Hashable, list[Trial]] = {}
+    for trial in wanted.values():
+        groups.setdefault(together(trial), []).append(trial)
+    unfinished = [group for group in groups.values() if any(store.get(trial) is None for trial in group)]
+    todo = sorted(unfinished, key=lambda group: sum(map(cost, group)), reverse=True)
+    found = len(wanted) - sum(map(len, todo))
     if progress and found:
         print(f"resuming: {found} of {len(wanted)} trials found in {store.folder}", file=sys.stderr)
     if progress and todo and first_use():
@@ -98,26 +105,27 @@ def run_trials(
 
     failure: BaseException | None = None
     # What ends is put here, and None at the first Ctrl-C: a queue that a signal handler may put into.
-    ended: SimpleQueue[Future[Result] | None] = SimpleQueue()
+    ended: SimpleQueue[Future[Sequence[Result]] | None] = SimpleQueue()
     with (
         _stop_requests(ended, interrupted) as stop,
-        _Progress(label, sum(map(cost, todo)), found, len(wanted), progress) as bar,
+        _Progress(label, sum(cost(trial) for group in todo for trial in group), found, len(wanted), progress) as bar,
     ):
-        running = {executor.submit(work, trial): trial for trial in todo}
+        running = {executor.submit(work, group): group for group in todo}
         for future in running:
             future.add_done_callback(ended.put)
         while running:
             done = ended.get()
             if done in running:
-                trial = running.pop(done)
-                if error := _keep(done, trial, store):
+                group = running.pop(done)
+                if error := _keep(done, group, store):
                     failure = failure or error
                 else:
-                    bar.advance(cost(trial))
+                    for trial in group:
+                        bar.advance(cost(trial))
             if done is None or (failure and not stop.requested):
                 stop.requested = True
-                running = {future: trial for future, trial in running.items() if not future.cancel()}
-                left = sum(future.running() for future in running)
+                running = {future: group for future, group in running.items() if not future.cancel()}
+                left = sum(len(group) for future, group in running.items() if future.running())
                 if progress and left:
                     bar.say(f"stopping once the running trials end ({left} left; Ctrl-C stops at once)")
     if failure:
@@ -184,14 +192,16 @@ def write_settings(
     write_atomically(folder / "settings.json", f"{json.dumps(settings, indent=2, default=str)}\n".encode())
 
 
-def _keep(future: Future[Result], trial: object, store: Store) -> BaseException | None:
-    """Store the result of a finished trial; return what went wrong instead."""
+def _keep(future: Future[Sequence[Result]], group: Sequence[object], store: Store) -> BaseException | None:
+    """Store the results of finished trials; return what went wrong instead."""
     error = future.exception()
     if error is not None:
-        error.add_note(f"(in the trial {describe(trial)})")
+        others = f" or one of the {len(group) - 1} done with it" if len(group) > 1 else ""
+        error.add_note(f"(in the trial {describe(group[0])}{others})")
         return error
     try:
-        store.add(trial, future.result())
+        for trial, result in zip(group, future.result(), strict=True):
+            store.add(trial, result)
     except StoreError as full:
         return full
     return None
@@ -203,7 +213,9 @@ class _Stop:
 
 
 @contextlib.contextmanager
-def _stop_requests(ended: "SimpleQueue[Future[Result] | None]", message: Callable[[], str]) -> Iterator[_Stop]:
+def _stop_requests(
+    ended: "SimpleQueue[Future[Sequence[Result]] | None]", message: Callable[[], str]
+) -> Iterator[_Stop]:
     """Put None into the queue at the first Ctrl-C or SIGTERM; end the process at the next."""
     stop = _Stop()
 

@@ -32,9 +32,9 @@ class Trial:
     seed: int
 
 
-def work(trial):
+def work(trials):
     time.sleep(SECONDS)
-    return {"value": trial.seed / 7}
+    return [{"value": trial.seed / 7} for trial in trials]
 
 
 def add_arguments(parser):

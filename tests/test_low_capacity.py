@@ -128,9 +128,9 @@ def test_a_network_without_a_gradient_agrees_with_nothing(dataset):
 @pytest.mark.parametrize("arm", ARMS)
 def test_measure(dataset, short, arm):
     trial = Trial(arm, 4, 9, 24, 0, "")
-    result = measure(trial, dataset)
+    (result,) = measure([trial], dataset)
     assert json.loads(json.dumps(result)) == result
-    assert measure(trial, dataset) == result
+    assert measure([trial], dataset) == [result]
 
     rows = {(row["condition"], row["level"]): row for row in result["scores"]}
     assert len(rows) == 1 + 2 * 10 + 5 + 1
@@ -151,8 +151,20 @@ def test_measure(dataset, short, arm):
     assert all(len(entry["dense"]) == len(entry["pruned"]) == 49 for entry in result["maps"])
 
 
+@pytest.mark.parametrize("arm", ARMS)
+def test_networks_of_one_company_are_measured_each_by_itself(dataset, short, arm):
+    wanted = [Trial(arm, 4, 9, width, 42, "") for width in (4, 24, 64)]
+    together = measure(wanted, dataset)
+    for trial, found in zip(wanted, together, strict=True):
+        (alone,) = measure([trial], dataset)
+        assert found.keys() == alone.keys()
+        assert found["curves"]["train_loss"] == pytest.approx(alone["curves"]["train_loss"], rel=1e-4)
+        assert [row["level"] for row in found["scores"]] == [row["level"] for row in alone["scores"]]
+    assert {protocol.company(trial) for trial in wanted} == {(arm, (4, 9), 42)}
+
+
 def test_noise_and_saliency_are_measured_on_4v9_only(dataset, short):
-    result = measure(Trial(CORRECTED, 0, 1, 4, 0, ""), dataset)
+    (result,) = measure([Trial(CORRECTED, 0, 1, 4, 0, "")], dataset)
     assert {row["condition"] for row in result["scores"]} == {"clean", "pruned", "divided twice"}
     assert "saliency" not in result
     assert "maps" not in result
@@ -266,7 +278,7 @@ def test_rule_of_figure_3():
 
 def test_figure_3_is_not_judged_with_fewer_seeds_than_the_paper_has(dataset, short):
     wanted = [trial for trial in trials("", seeds=2, quick=True) if trial.width == 4]
-    results = Results(wanted, [measure(trial, dataset) for trial in wanted])
+    results = Results(wanted, [measure([trial], dataset)[0] for trial in wanted])
     assert judgements.figure_3(results).verdict is Verdict.OPEN
 
 
@@ -326,7 +338,7 @@ def test_rule_of_moderate_pruning():
 
 def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
     wanted = trials("", seeds=1, quick=True)
-    results = Results(wanted, [measure(trial, dataset) for trial in wanted])
+    results = Results(wanted, [measure([trial], dataset)[0] for trial in wanted])
     drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
     assert {claim.figure for claim in judgements.CLAIMS} <= drawn
 

@@ -47,7 +47,10 @@ class Work:
     def __init__(self, act=lambda trial: None):
         self.done, self.act = [], act
 
-    def __call__(self, trial):
+    def __call__(self, trials):
+        return [self.result(trial) for trial in trials]
+
+    def result(self, trial):
         self.done.append(trial)
         self.act(trial)
         return {"value": trial.size / 3 + trial.seed}
@@ -78,6 +81,39 @@ def test_a_trial_given_twice_is_run_once(tmp_path):
         {"value": 1 / 3},
     ]
     assert work.done == [Toy(2.0), Toy(1.0)]
+
+
+def test_trials_that_go_together_are_done_in_one_call_and_whole(tmp_path):
+    calls = []
+
+    class Groups(Work):
+        def __call__(self, trials):
+            calls.append(list(trials))
+            return super().__call__(trials)
+
+    wanted = run(tmp_path / "alone")
+    assert run(tmp_path / "a", work=Groups(), together=lambda trial: trial.size) == wanted
+    pairs = [[Toy(size), Toy(size, 1)] for size in (4.0, 2.0, 1.0)]
+    assert calls == pairs
+    calls.clear()
+    run(tmp_path / "b", TRIALS[:1], work=Work())
+    assert run(tmp_path / "b", work=Groups(), together=lambda trial: trial.size) == wanted
+    assert calls == pairs
+    calls.clear()
+    run(tmp_path / "b", work=Groups(), together=lambda trial: trial.size)
+    assert calls == []
+
+
+def test_what_costs_most_together_goes_first(tmp_path):
+    work = Work()
+    run(tmp_path, [Toy(4.0), Toy(3.0), Toy(2.0, 1)], work, together=lambda trial: trial.size == 4)
+    assert work.done == [Toy(3.0), Toy(2.0, 1), Toy(4.0)]
+
+
+def test_a_failure_of_trials_that_go_together_names_the_first(tmp_path):
+    with pytest.raises(ZeroDivisionError) as error:
+        run(tmp_path, [Toy(4.0), Toy(3.0), Toy(2.0)], Work(lambda trial: 1 / 0), together=lambda trial: None)
+    assert error.value.__notes__ == ["(in the trial Toy(size=4.0) or one of the 2 done with it)"]
 
 
 def test_no_trials(tmp_path, capsys):

@@ -18,7 +18,6 @@ from npnet.kernels.passes import CHUNK
 from npnet.layouts import PATHS
 from npnet.metrics import METRICS, evaluate
 from npnet.mlp import MLP
-from npnet.pruning import apply_mask
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
 from npnet.sgd import Training, train, train_together
 

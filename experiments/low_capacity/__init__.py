@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from experiments.claims import judge_all, markdown, terminal
 from experiments.low_capacity.judgements import CLAIMS
 from experiments.low_capacity.measures import measure
-from experiments.low_capacity.protocol import CORRECTED, check_digits, cost, fingerprint, task, trials
+from experiments.low_capacity.protocol import CORRECTED, check_digits, company, cost, fingerprint, task, trials
 from experiments.low_capacity.published import NOISE_PAIR
 from experiments.low_capacity.results import Results
 from experiments.run import run_options, run_trials, write_settings
@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
         write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
         with ThreadPoolExecutor(args.workers) as executor:
             work = functools.partial(measure, data=data)
-            found = run_trials(wanted, work, store, executor, cost=cost, label="low_capacity")
+            found = run_trials(wanted, work, store, executor, cost=cost, label="low_capacity", together=company)
     results = Results(wanted, found)
     write_atomically(args.out / "scores.csv", results.table().encode())
 

@@ -1,11 +1,12 @@
-"""What is measured of one trained network: a trial in, plain numbers out."""
+"""What is measured of trained networks: trials in, plain numbers out."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.low_capacity.protocol import Examples, Trial, network, task, trained
+from experiments.low_capacity.protocol import Examples, Task, Trial, network, task, trained
 from experiments.low_capacity.published import (
     NOISE_PAIR,
     PATCH,
@@ -22,16 +23,27 @@ from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, dead_units, magnitude, prune, sparsity
 from npnet.saliency import overlap, randomisations, rank_correlation
+from npnet.sgd import Training
 
 METRICS = ("f1", "auc", "balanced_accuracy", "accuracy")
 COLLAPSE = 0.95
 MAPS = 200  # images whose saliency maps are compared
 
 Theta = NDArray[np.floating]
+Corrupted = tuple[str, float, NDArray[np.floating]]
 
 
-def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
-    """Train the trial's network and measure it on the examples that its arm judges by.
+def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
+    """Train the networks of trials of one company together, and measure each."""
+    first = trials[0]
+    examples = task(first.arm, first.pair, first.seed, data)
+    corrupted = _corrupted(examples.judged.images, first.seed) if first.pair == NOISE_PAIR else []
+    trainings = trained(trials, examples)
+    return [_measured(trial, training, examples, corrupted) for trial, training in zip(trials, trainings, strict=True)]
+
+
+def _measured(trial: Trial, training: Training, examples: Task, corrupted: Iterable[Corrupted]) -> dict[str, Any]:
+    """Measure a trained network on the examples that its arm judges by.
 
     Returns
     -------
@@ -42,9 +54,7 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
         their weight to the output at 95 %, alive or dead.
         "saliency": only for 4v9, see `_saliency`; "maps": only for the paper's network, see `_maps`.
     """
-    examples = task(trial.arm, trial.pair, trial.seed, data)
     net = network(trial, examples)
-    training = trained(trial, examples)
     theta, judged = training.theta, examples.judged
     collapsed = _pruned(net, theta, COLLAPSE)
     names = [name for name in training.history[0] if name.startswith(("train_", "validation_"))]
@@ -61,8 +71,8 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
         # The released code divides the percentage by 100 twice, so its "95 %" removes 0.95 %.
         for condition, share in (("pruned", percent / 100), ("divided twice", percent / 10_000)):
             result["scores"].append(_scores(net, _pruned(net, theta, share), judged, condition, percent / 100))
-    if trial.pair == NOISE_PAIR:
-        result["scores"] += _robustness(net, theta, judged, trial.seed)
+    for condition, level, images in corrupted:
+        result["scores"].append(_scores(net, theta, Examples(images, judged.labels), condition, level))
     if trial.pair == SALIENCY_PAIR:
         result["saliency"] = _saliency(net, theta, judged, trial.seed)
         if trial.width == SALIENCY_WIDTH:
@@ -86,18 +96,13 @@ def _dead(net: MLP, theta: Theta, examples: Examples) -> int:
     return int(dead_units(activations(net, theta, examples.images)[0]).sum())
 
 
-def _robustness(net: MLP, theta: Theta, judged: Examples, seed: int) -> list[dict[str, Any]]:
-    """Scores under Gaussian noise and under occlusion; the corrupted images depend on the seed only."""
-
-    def scores(condition: str, level: float, images: NDArray[np.floating]) -> dict[str, Any]:
-        return _scores(net, theta, Examples(images, judged.labels), condition, level)
-
-    rows = [
-        scores("gaussian noise", sigma, gaussian_noise(judged.images, sigma, np.random.default_rng([seed, number])))
+def _corrupted(images: NDArray[np.uint8], seed: int) -> list[Corrupted]:
+    """Images under Gaussian noise and under occlusion, which depend on the seed only: condition, level, images."""
+    noisy = [
+        ("gaussian noise", sigma, gaussian_noise(images, sigma, np.random.default_rng([seed, number])))
         for number, sigma in enumerate(SIGMAS)
     ]
-    patched = occlude(judged.images, PATCH, np.random.default_rng([seed, len(SIGMAS)]))
-    return [*rows, scores("occlusion", PATCH, patched)]
+    return [*noisy, ("occlusion", PATCH, occlude(images, PATCH, np.random.default_rng([seed, len(SIGMAS)])))]
 
 
 def _saliency(net: MLP, theta: Theta, judged: Examples, seed: int) -> dict[str, dict[str, float]]:

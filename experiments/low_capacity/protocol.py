@@ -11,7 +11,7 @@ converged in the fewest epochs and lost nothing on validation.
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from npnet.errors import DataError
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping
-from npnet.sgd import Training, train
+from npnet.sgd import Training, train_together
 
 AS_RELEASED, CORRECTED = ARMS = ("as released", "corrected")
 
@@ -119,31 +119,39 @@ def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
     return Task(Examples(images[training], labels[training]), held_out, held_out if arm == AS_RELEASED else test)
 
 
+def company(trial: Trial) -> tuple[str, tuple[int, int], int]:
+    """What trials share whose networks see the same images in the same order, and so can be trained together."""
+    return trial.arm, trial.pair, trial.seed
+
+
 def network(trial: Trial, examples: Task) -> MLP:
     """The trial's architecture: pixels, one hidden layer of relu units, one logit."""
     return MLP((examples.training.images[0].size, trial.width, 1))
 
 
-def trained(trial: Trial, examples: Task) -> Training:
-    """Train the trial's network as its arm says."""
-    net = network(trial, examples)
-    if trial.arm == AS_RELEASED:
-        theta = released.initial_theta(net, trial.pair, trial.seed)
-        return train(net, theta, *examples.training, epochs=EPOCHS, learning_rate=LEARNING_RATE, metrics=("f1",))
-    rng = np.random.default_rng([trial.seed, *trial.pair, trial.width])
+def trained(trials: Sequence[Trial], examples: Task) -> list[Training]:
+    """Train the networks of trials of one `company` as their arm says."""
+    arm, pair, seed = company(trials[0])
+    nets = [network(trial, examples) for trial in trials]
+    if arm == AS_RELEASED:
+        thetas = [released.initial_theta(net, pair, seed) for net in nets]
+        settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": LEARNING_RATE}
+        return train_together(nets, thetas, *examples.training, metrics=("f1",), **settings)
 
-    def validate(theta: NDArray[np.floating]) -> dict[str, float]:
-        scores = evaluate(examples.validation.labels, forward(net, theta, examples.validation.images), ("loss", "f1"))
+    def validate(number: int, theta: NDArray[np.floating]) -> dict[str, float]:
+        logits = forward(nets[number], theta, examples.validation.images)
+        scores = evaluate(examples.validation.labels, logits, ("loss", "f1"))
         return {f"validation_{name}": value for name, value in scores.items()}
 
-    return train(
-        net,
-        net.init(rng, "normal"),
+    return train_together(
+        nets,
+        [net.init(np.random.default_rng([seed, *pair, net.widths[1]]), "normal") for net in nets],
         *examples.training,
         epochs=MOST_EPOCHS,
         learning_rate=CORRECTED_RATE,
         batch_size=min(BATCH, len(examples.training.labels)),
-        rng=rng,
+        # Of the batches; no network has a width of 0.
+        rng=np.random.default_rng([seed, *pair, 0]),
         metrics=("f1",),
         evaluate_theta=validate,
         stop=EarlyStopping("validation_loss", PATIENCE),
