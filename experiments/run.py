@@ -94,7 +94,10 @@ def run_trials(
     if progress and found:
         print(f"resuming: {found} of {len(wanted)} trials found in {store.folder}", file=sys.stderr)
     if progress and todo and first_use():
-        print("first use: compiling the kernels takes about ten seconds, once", file=sys.stderr)
+        print(
+            "first use: compiling the kernels takes about ten seconds; the result is kept for next time",
+            file=sys.stderr,
+        )
 
     def interrupted() -> str:
         kept = sum(name in store for name in wanted)

@@ -125,7 +125,7 @@ def passes(net: MLP, theta: ArrayLike, x: ArrayLike) -> Iterator[tuple[NDArray[n
         rows = np.arange(start, min(start + CHUNK, len(examples)))
         trace = np.empty(rows.size * sum(net.widths), dtype=theta.dtype)
         gather(examples, rows, block(trace, widths, 0, rows.size))
-        forward_pass(theta, widths, bias, activation, trace, rows.size, 1)
+        forward_pass(theta, widths, bias, activation, trace, rows.size)
         yield rows, trace
 
 
@@ -157,7 +157,7 @@ def forward(net: MLP, theta: ArrayLike, x: ArrayLike) -> NDArray[Any]:
     for start in range(0, len(examples), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(examples)))
         gather(examples, rows, block(trace, widths, 0, rows.size))
-        forward_pass(theta, widths, bias, activation, trace, rows.size, 1)
+        forward_pass(theta, widths, bias, activation, trace, rows.size)
         logits[rows] = block(trace, widths, net.depth, rows.size)
     return logits
 

@@ -137,6 +137,20 @@ def test_the_first_use_is_the_one_without_machine_code(folder, monkeypatch):
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
     (folder / "cache" / "kernels" / "code.nbc").touch()
     assert not policy.first_use()
+    monkeypatch.setattr(policy, "_CACHE", None)
+    assert policy.first_use()
+
+
+def test_the_cache_can_be_switched_off(tmp_path, monkeypatch):
+    code = (
+        "import numpy as np; from npnet.kernels.matmul import abt_loops\n"
+        "a, out = np.array([[2.0]]), np.zeros((1, 1)); abt_loops(a, a, out); print(out[0, 0], abt_loops.stats.cache_path)"
+    )
+    assert python(code, cache=tmp_path).startswith(f"4.0 {tmp_path}")
+    assert list(tmp_path.rglob("*.nbc"))
+    monkeypatch.setenv("NPNET_NO_CACHE", "1")
+    assert python(code, cache=tmp_path / "other") == "4.0 None\n"
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.fixture
@@ -153,12 +167,15 @@ def compiler(monkeypatch):
     return told
 
 
-def test_the_policy(compiler):
+def test_the_policy(compiler, monkeypatch):
     assert policy.kernel(len) == ("compiled", len)
     assert compiler == {"nogil": True, "error_model": "numpy", "cache": True, "folder": str(policy._CACHE)}
     assert policy.product(max) == ("compiled", max)
     assert compiler["fastmath"] == {"reassoc", "contract", "nsz"}
     assert numba.config.CACHE_DIR == "the user's"
+    monkeypatch.setattr(policy, "_CACHE", None)
+    policy.kernel(len)
+    assert not compiler["cache"]
 
 
 def test_the_users_cache_setting_comes_back_when_a_kernel_does_not_compile(compiler):

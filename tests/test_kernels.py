@@ -241,12 +241,11 @@ def test_the_passes_by_hand():
     # Two inputs, two relu units of which the second is off, one logit; theta = W1, b1, W2, b2.
     widths, theta = np.array([2, 2, 1]), np.array([1, 2, -3, 1, 0.5, -0.5, 4, 5, -1])
     trace, deltas = np.array([3.0, -1, 0, 0, 0]), np.array([9.0, 9, 9, 9, 10])
-    forward_pass(theta, widths, True, 0, trace, 1, 1)
+    forward_pass(theta, widths, True, 0, trace, 1)
     assert trace.tolist() == [3, -1, 1.5, 0, 5]
-    trace[2:] = 2, -6, 0  # The products of the first layer are given, with one unit of 2 - 0.5 and one of -6 - 0.5.
-    forward_pass(theta, widths, True, 0, trace, 1, 2)
-    assert trace.tolist() == [3, -1, 2.5, 0, 9]
-    trace[2:] = 1.5, 0, 5
+    tail = np.array([2.0, -6, 0])  # Without inputs, the products of the first layer are given.
+    forward_pass(theta[4:], np.array([0, 2, 1]), True, 0, tail, 1)
+    assert tail.tolist() == [2.5, 0, 9]
     backward_pass(theta, widths, True, 0, trace, deltas, 1, 1)
     assert deltas.tolist() == [9, 9, 40, 0, 10]
     backward_pass(theta, widths, True, 0, trace, deltas, 1, 0)

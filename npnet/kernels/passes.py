@@ -53,18 +53,16 @@ def gather(examples: Matrix, rows: Integers, out: Matrix) -> None:
 
 
 @kernel
-def forward_pass(
-    theta: Vector, widths: Integers, bias: bool, activation: int, trace: Vector, n: int, lowest: int
-) -> None:
+def forward_pass(theta: Vector, widths: Integers, bias: bool, activation: int, trace: Vector, n: int) -> None:
     """Fill the blocks above the inputs: a_l = f(a_{l-1} W_lᵀ + b_l), and logits without f in the last.
 
-    `lowest` = 1; or 2, when block 1 holds the product x W_1ᵀ already.
+    In a network of no inputs, widths[0] = 0, block 1 is expected to hold the product x W_1ᵀ already.
     """
     last = widths.size - 1
     for layer in range(1, last + 1):
         w, b = weights_and_bias(theta, widths, bias, layer)
         a = block(trace, widths, layer, n)
-        if layer >= lowest:
+        if widths[layer - 1] > 0:
             abt(block(trace, widths, layer - 1, n), w, a)
         for i in range(n):
             for j in range(b.size):
@@ -85,7 +83,8 @@ def backward_pass(
         w, _ = weights_and_bias(theta, widths, bias, layer)
         below = block(deltas, widths, layer - 1, n)
         below[:] = 0
-        add_atb(block(deltas, widths, layer, n).T, w, below)
+        # A copy, so that the product is compiled for one layout of its arguments only.
+        add_atb(block(deltas, widths, layer, n).T.copy(), w, below)
         if layer > 1:
             multiply_by_slope(activation, block(trace, widths, layer - 1, n), below)
 

@@ -3,7 +3,8 @@
 - `nogil`: a kernel lets other threads run, so a sweep trains one network a thread.
 - `error_model="numpy"`: division by zero gives inf or NaN, as in NumPy, and costs no branch.
 - `cache`: machine code is kept between runs. Numba notices a change in the file of a cached function but not in the
-  files of the functions that it calls, so the cache folder is named by the content of *all* kernel files.
+  files of the functions that it calls, so the cache folder is named by the content of *all* kernel files. With
+  ``NPNET_NO_CACHE=1`` (anything but nothing) machine code is neither read nor kept.
 - `fastmath` on the matrix products only, and only the flags that let a sum be reordered and fused; never `nnan` or
   `ninf`: a network that diverged must show its NaN.
 - compilation is lazy (no signatures): importing npnet compiles nothing.
@@ -44,15 +45,15 @@ def _cache_folder() -> Path:
     return own / name
 
 
-_CACHE = _cache_folder()
+_CACHE = None if os.environ.get("NPNET_NO_CACHE") else _cache_folder()
 _FASTMATH = {"reassoc", "contract", "nsz"}
 
 
 def _compiled(function: Function, **options: object) -> Function:
     # Numba takes the folder from its configuration when it decorates; other packages' kernels keep theirs.
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_CACHE)
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_CACHE or "")
     try:
-        jitted: Function = numba.njit(nogil=True, error_model="numpy", cache=True, **options)(function)
+        jitted: Function = numba.njit(nogil=True, error_model="numpy", cache=_CACHE is not None, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
     return jitted
@@ -69,5 +70,5 @@ def product(function: Function) -> Function:
 
 
 def first_use() -> bool:
-    """Whether kernels are still to be compiled: there is no machine code of these files yet."""
-    return not numba.config.DISABLE_JIT and not any(_CACHE.rglob("*.nbc"))
+    """Whether kernels are still to be compiled: there is no machine code of these files yet, or none is kept."""
+    return not numba.config.DISABLE_JIT and (_CACHE is None or not any(_CACHE.rglob("*.nbc")))

@@ -46,14 +46,6 @@ class Room(NamedTuple):
 
 
 @kernel
-def copy_block(a: Matrix, first: int, b: Matrix, onto: int) -> None:
-    """Copy columns of `a` from `first` on to those of `b` from `onto` on, as many as the narrower of the two has."""
-    for i in range(a.shape[0]):
-        for j in range(min(a.shape[1] - first, b.shape[1] - onto)):
-            b[i, onto + j] = a[i, first + j]
-
-
-@kernel
 def stack_epoch(
     theta: Vector,
     velocity: Vector,
@@ -109,17 +101,25 @@ def stack_epoch(
                 stop = tail
                 for layer in range(1, last + 1):
                     stop += shapes[layer] * (shapes[layer - 1] + bias)
-                copy_block(z, column, block(room.trace, shapes, 1, n), 0)
-                forward_pass(theta[tail:stop], shapes, bias, activation, room.trace, n, 2)
+                # Block 0 has no width, so block 1 is at the start.
+                a = room.trace[: n * shapes[1]].reshape(n, shapes[1])
+                for i in range(n):
+                    for j in range(shapes[1]):
+                        a[i, j] = z[i, column + j]
+                forward_pass(theta[tail:stop], shapes, bias, activation, room.trace, n)
                 top = block(room.trace, shapes, last, n)
                 for i in range(n):
                     for c in range(shapes[last]):
                         logits[network, chunk[i], c] = top[i, c]
                 top_delta = block(room.deltas, shapes, last, n)
                 loss_and_delta(loss, top, targets, chunk, 1 / rows.size, losses[network], top_delta)
-                backward_pass(theta[tail:stop], shapes, bias, activation, room.trace, room.deltas, n, 1)
+                # Down to block shapes[0] = 0, which costs nothing: a constant here would be compiled for by itself.
+                backward_pass(theta[tail:stop], shapes, bias, activation, room.trace, room.deltas, n, shapes[0])
                 add_gradient(shapes, bias, room.trace, room.deltas, n, gradient[tail:stop])
-                copy_block(block(room.deltas, shapes, 1, n), 0, delta, column)
+                d = room.deltas[: n * shapes[1]].reshape(n, shapes[1])
+                for i in range(n):
+                    for j in range(shapes[1]):
+                        delta[i, column + j] = d[i, j]
                 column, tail = column + shapes[1], stop
             if sparse:
                 transpose(xs, room.xt)
