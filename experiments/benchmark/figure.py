@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import LogLocator
 
+from experiments.benchmark.peers import SYSTEMS
+from experiments.benchmark.training import Row, flops_an_epoch
 from experiments.style import COLOURS, figure, save
-
-if TYPE_CHECKING:
-    from experiments.benchmark.training import Row
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def draw(
-    rows: "Sequence[Row]", images: int, inputs: int, peak: float, bandwidth: float, threads: int, folder: Path
+    rows: Sequence[Row], images: int, inputs: int, peak: float, bandwidth: float, threads: int, folder: Path
 ) -> Path:
     """Draw ``figures/training.png``, a panel for each number of networks.
 
@@ -32,14 +31,11 @@ def draw(
     folder
         The results folder.
     """
-    from experiments.benchmark.training import flops_an_epoch
-
     networks = sorted({row.networks for row in rows})
-    systems = list(dict.fromkeys(row.system for row in rows))
     widths = sorted({row.width for row in rows})
     with figure(1, len(networks), panel=(8.0, 6.5), sharey=True) as (drawing, grid):
         for axes, number in zip(grid[0], networks, strict=True):
-            for k, system in enumerate(systems):
+            for k, system in enumerate(SYSTEMS):
                 mine = [row for row in rows if (row.networks, row.system) == (number, system)]
                 if not mine:
                     continue
@@ -71,13 +67,14 @@ def draw(
             axes.set_yscale("log")
             axes.set_xticks(widths, minor=False)
             axes.xaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
-            axes.set(xlabel="hidden units", title=f"{number} network{'s at once' * (number > 1)}")
+            axes.set(xlabel="hidden units", title=f"{number} network{'s' * (number > 1)}")
         grid[0, 0].set_ylabel("milliseconds a network and epoch")
-        handles = {
-            label: handle for axes in grid[0] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        drawing.legend(handles.values(), handles.keys(), loc="outside right upper")
+        # The last panel has all systems; an error bar's handle would come after the lines'.
+        handles = dict(zip(*reversed(grid[0, -1].get_legend_handles_labels()), strict=True))
+        order = [*(name for name in SYSTEMS if name in handles), *(name for name in handles if name not in SYSTEMS)]
+        drawing.legend([handles[name] for name in order], order, loc="outside right upper")
         caption = (
             f"Time to train a network for an epoch on the {images:,} images of 4 and 9 in MNIST, against its width; "
             f"{threads} threads for every system, batches of 64, float32. Markers: the median of interleaved rounds; "
