@@ -26,8 +26,6 @@ class System(ABC):
     """
 
     name: ClassVar[str]
-    #: How far the loss may be from npnet's, relative to it.
-    tolerance: ClassVar[float] = 0.01
     #: What it took to compile, which is not counted as training.
     compile_seconds: float = 0.0
 
