@@ -1,52 +1,48 @@
-"""How fast the kernels are, measured against NumPy's BLAS on one thread in the same run."""
+"""The three matrix products of backprop, measured against NumPy's BLAS on one thread."""
 
 import argparse
-import os
-import time
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npnet.errors import ArgumentError
+from experiments.benchmark.measure import Spread, as_csv, interleaved, seconds
+from experiments.store import write_atomically
 from npnet.kernels.matmul import abt, add_atb
 
 INPUTS = 784
-BATCHES = (32, 64, 128)
-OUTPUTS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 32, 64, 128)
+BATCHES, QUICK_BATCHES = (32, 64, 128), (64,)
+OUTPUTS, QUICK_OUTPUTS = (1, 2, 3, 4, 6, 8, 10, 12, 16, 32, 64, 128), (2, 8, 32, 128)
 ROUNDS, SECONDS = 15, 0.004
 
 Matrix = NDArray[np.floating]
 Product = tuple[Callable[[], object], Callable[[], object]]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The one thing to measure so far."""
-    parser.add_argument("what", choices=["kernels"], help="kernels: the three matrix products of backprop")
-
-
 def main(args: argparse.Namespace) -> None:
-    """Print the table of the three matrix products."""
-    threads = os.environ["OPENBLAS_NUM_THREADS"]
-    if threads != "1":
-        raise ArgumentError(f"OPENBLAS_NUM_THREADS is {threads}, expected 1 or unset, to compare one thread with one")
+    """Print the table of the three matrix products, and write it to ``kernels.csv``."""
     print(
         f"float32, {INPUTS} inputs, one thread; GFLOP/s, the median of {ROUNDS} interleaved rounds; ratio: ours / BLAS,"
     )
     print("the median of the rounds' ratios [smallest, largest]\n")
     header = f"{'product':<24}{'batch':>6}{'outputs':>9}{'ours':>8}{'BLAS':>8}{'ratio':>8}"
     print(header + "\n" + "-" * (len(header) + 14))
-    for batch in BATCHES:
-        for outputs in OUTPUTS:
+    rows: list[dict[str, object]] = []
+    for batch in QUICK_BATCHES if args.quick else BATCHES:
+        for outputs in QUICK_OUTPUTS if args.quick else OUTPUTS:
             flops = 2e-9 * batch * outputs * INPUTS
             for name, (ours, blas) in products(batch, outputs, np.random.default_rng(0)).items():
-                seconds = interleaved(ours, blas)
-                ratios = seconds[:, 1] / seconds[:, 0]
-                speeds = flops / np.median(seconds, axis=0)
-                print(
-                    f"{name:<24}{batch:>6}{outputs:>9}{speeds[0]:>8.1f}{speeds[1]:>8.1f}{np.median(ratios):>8.2f}"
-                    f"  [{ratios.min():.2f}, {ratios.max():.2f}]"
+                times = in_turn(ours, blas)
+                ratio = Spread.of(times[:, 1] / times[:, 0])
+                speeds = flops / np.median(times, axis=0)
+                print(f"{name:<24}{batch:>6}{outputs:>9}{speeds[0]:>8.1f}{speeds[1]:>8.1f}{ratio.median:>8.2f}", end="")
+                print(f"  [{ratio.lowest:.2f}, {ratio.highest:.2f}]", flush=True)
+                rows.append(
+                    {"product": name.split()[0], "batch": batch, "outputs": outputs}
+                    | {"gflops": float(speeds[0]), "blas_gflops": float(speeds[1])}
+                    | {"ratio": ratio.median, "lowest_ratio": ratio.lowest, "highest_ratio": ratio.highest}
                 )
+    write_atomically(args.out / "kernels.csv", as_csv(rows))
 
 
 def products(batch: int, outputs: int, rng: np.random.Generator) -> dict[str, Product]:
@@ -71,16 +67,15 @@ def products(batch: int, outputs: int, rng: np.random.Generator) -> dict[str, Pr
     return pairs
 
 
-def interleaved(first: Callable[[], object], second: Callable[[], object]) -> NDArray[np.float64]:
+def in_turn(first: Callable[[], object], second: Callable[[], object]) -> NDArray[np.float64]:
     """Seconds a call, (ROUNDS, 2): in each round both functions run in turn, for about SECONDS each."""
-    start = time.perf_counter()
-    second()
-    repeats = max(1, int(SECONDS / max(time.perf_counter() - start, 1e-7)))
-    seconds = np.empty((ROUNDS, 2))
-    for row in seconds:
-        for column, function in enumerate((first, second)):
-            start = time.perf_counter()
+    repeats = max(1, int(SECONDS / max(seconds(second), 1e-7)))
+
+    def repeated(function: Callable[[], object]) -> Callable[[], object]:
+        def run() -> None:
             for _ in range(repeats):
                 function()
-            row[column] = (time.perf_counter() - start) / repeats
-    return seconds
+
+        return run
+
+    return interleaved([repeated(first), repeated(second)], ROUNDS) / repeats

@@ -1,0 +1,51 @@
+"""How fast npnet is, measured against BLAS, PyTorch, JAX and scikit-learn in the same run.
+
+kernels: the three matrix products of backprop, on one thread, against NumPy's BLAS. training: whole networks, against
+the libraries of the extra ``bench``; those that are not installed are left out.
+"""
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from experiments.benchmark import kernels, training
+from experiments.run import positive
+from npnet.errors import ArgumentError
+
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {"kernels": kernels.main, "training": training.main}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the benchmark."""
+    parser.add_argument(
+        "what", nargs="*", type=_part, metavar="WHAT", help=f"what to measure: {', '.join(PARTS)} (default: all)"
+    )
+    parser.add_argument("--quick", action="store_true", help="few widths and epochs, in a minute or so")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        metavar="N",
+        default=os.cpu_count() or 1,
+        help="threads that each system may use for training (default: %(default)s, one per processor)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: results/<experiment>)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the MNIST files")
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure what is asked for, one part after the other."""
+    threads, processors = os.environ["OPENBLAS_NUM_THREADS"], os.cpu_count() or 1
+    if threads != "1":
+        raise ArgumentError(f"OPENBLAS_NUM_THREADS is {threads}, expected 1 or unset: the benchmark sets the threads")
+    if args.threads > processors:
+        raise ArgumentError(f"--threads: found {args.threads}, expected at most {processors}, one per processor")
+    for number, name in enumerate(dict.fromkeys(args.what or PARTS)):
+        print("\n" * (number > 0) + f"== {name}")
+        PARTS[name](args)
+
+
+def _part(text: str) -> str:
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected one of: {', '.join(PARTS)}")
+    return text
