@@ -25,7 +25,7 @@ from npnet.errors import NpnetError
 
 WIDTHS, QUICK_WIDTHS = (2, 4, 8, 16, 32, 64, 128), (2, 32)
 NETWORKS = (1, 8)
-EPOCHS, ROUNDS, QUICK_ROUNDS = 2, 5, 2
+EPOCHS, QUICK_EPOCHS, ROUNDS, QUICK_ROUNDS = 2, 1, 5, 2
 #: Images on which the forms of a system are tried, how often, and seconds in which threads fall asleep.
 TRIED, TRIALS, PAUSE = 2048, 5, 0.02
 #: How far a loss may be from npnet's, relative to it: rounding errors grow to 0.4 % on the way.
@@ -69,11 +69,12 @@ def main(args: argparse.Namespace) -> None:
     images, labels = four_or_nine(args.data)
     names, missing = installed()
     systems = {name: load(name) for name in names}
-    widths, rounds = (QUICK_WIDTHS, QUICK_ROUNDS) if args.quick else (WIDTHS, ROUNDS)
+    widths = QUICK_WIDTHS if args.quick else WIDTHS
+    rounds, epochs = (QUICK_ROUNDS, QUICK_EPOCHS) if args.quick else (ROUNDS, EPOCHS)
     peak, bandwidth = sgemm_peak(args.threads), copy_bandwidth(args.threads)
     print(
         f"{len(images)} images, float32, batches of 64, {args.threads} threads; milliseconds a network and epoch and "
-        f"their ratio to npnet's:\nthe median of {rounds} interleaved rounds of {EPOCHS} epochs [smallest, largest]. "
+        f"their ratio to npnet's:\nthe median of {rounds} interleaved rounds of {epochs} epoch{'s' * (epochs > 1)} [smallest, largest]. "
         f"Peak: {peak / 1e9:.0f} GFLOP/s, a large sgemm; a large copy moves {bandwidth / 1e9:.1f} GB/s."
     )
     print(*missing, sep="\n")
@@ -81,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
     for networks in NETWORKS:
         print(f"{networks} network{'s' * (networks > 1)}\n{HEADER}\n{'-' * len(HEADER)}")
         for width in widths:
-            found = compare(systems, Job.of(images, labels, width, networks, args.threads), rounds, peak)
+            found = compare(systems, Job.of(images, labels, width, networks, args.threads), rounds, epochs, peak)
             print(*map(line, found), sep="\n")
             print(f"{verdict(found)}\n", flush=True)
             rows += found
@@ -90,7 +91,7 @@ def main(args: argparse.Namespace) -> None:
     print(f"Peak memory of a process that trains, MB; npnet and the images, which all load, take {loaded:.0f}")
     for row in rows:
         if row.megabytes is not None:
-            print(f"{row.system:<18}{row.width:>4} hidden units, {row.networks} at once{row.megabytes:>8.0f}")
+            print(f"{row.system:<18}{row.width:>4} hidden units, {row.networks} networks{row.megabytes:>8.0f}")
     write_atomically(args.out / "training.csv", as_csv([row.record() for row in rows]))
 
     # Matplotlib takes a moment to load.
@@ -100,7 +101,7 @@ def main(args: argparse.Namespace) -> None:
     print(f"{args.out}/training.csv, {path}")
 
 
-def compare(systems: Mapping[str, type[System]], job: Job, rounds: int, peak: float, epochs: int = EPOCHS) -> list[Row]:
+def compare(systems: Mapping[str, type[System]], job: Job, rounds: int, epochs: int, peak: float) -> list[Row]:
     """Train `job` with each system, in turn, after `epochs` epochs that do not count and show that all learn the same.
 
     Raises
@@ -192,11 +193,11 @@ def flops_an_epoch(hidden: int, inputs: int, images: int) -> int:
 
 
 def with_memory(rows: Sequence[Row], args: argparse.Namespace) -> list[Row]:
-    """`rows` with the peak of memory in those of the widest networks; it hardly depends on the width."""
-    widest = max(row.width for row in rows)
+    """`rows` with the peak of memory where there are the most and the widest networks."""
+    largest = max((row.networks, row.width) for row in rows)
 
     def measure(row: Row) -> Row:
-        if row.width != widest:
+        if (row.networks, row.width) != largest:
             return row
         peak = peak_memory(row.system, row.form, row.width, row.networks, args.threads, args.data)
         return dataclasses.replace(row, megabytes=peak)
