@@ -144,7 +144,8 @@ def test_the_first_use_is_the_one_without_machine_code(folder, monkeypatch):
 def test_the_cache_can_be_switched_off(tmp_path, monkeypatch):
     code = (
         "import numpy as np; from npnet.kernels.matmul import abt_loops\n"
-        "a, out = np.array([[2.0]]), np.zeros((1, 1)); abt_loops(a, a, out); print(out[0, 0], abt_loops.stats.cache_path)"
+        "a, out = np.array([[2.0]]), np.zeros((1, 1)); abt_loops(a, a, out)\n"
+        "print(out[0, 0], abt_loops.stats.cache_path)"
     )
     assert python(code, cache=tmp_path).startswith(f"4.0 {tmp_path}")
     assert list(tmp_path.rglob("*.nbc"))

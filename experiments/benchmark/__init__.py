@@ -1,7 +1,9 @@
 """How fast npnet is, measured against BLAS, PyTorch, JAX and scikit-learn in the same run.
 
 kernels: the three matrix products of backprop, on one thread, against NumPy's BLAS. training: whole networks, against
-the libraries of the extra ``bench``; those that are not installed are left out.
+the libraries of the extra ``bench``; those that are not installed are left out. pruned: a pruned network against the
+dense one. released: the full-batch networks of the low-capacity study against a loop in NumPy. scaling: how the cost
+grows, and the memory of the main job.
 """
 
 import argparse
@@ -9,11 +11,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.benchmark import kernels, training
+from experiments.benchmark import kernels, pruned, released, scaling, training
 from experiments.run import positive
 from npnet.errors import ArgumentError
 
-PARTS: dict[str, Callable[[argparse.Namespace], None]] = {"kernels": kernels.main, "training": training.main}
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "kernels": kernels.main,
+    "training": training.main,
+    "pruned": pruned.main,
+    "released": released.main,
+    "scaling": scaling.main,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

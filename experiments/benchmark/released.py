@@ -1,0 +1,103 @@
+"""The as-released arm of the low-capacity study against a loop in plain NumPy: many networks, full batches.
+
+165 networks of 11 widths on 5 pairs of digits with 3 seeds, 100 steps on all images. npnet trains the 11 widths of a
+pair and seed together and computes the F1 after each epoch, as the study does. The loop trains each network by itself
+and computes no metric. Both train as many at a time as there are threads, with BLAS on one.
+"""
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import npnet
+from experiments.benchmark.measure import Spread, as_csv, interleaved
+from experiments.low_capacity import released
+from experiments.low_capacity.protocol import AS_RELEASED, Trial, company, network, task, trained, trials
+from experiments.low_capacity.published import EPOCHS, LEARNING_RATE
+from experiments.store import write_atomically
+from npnet.datasets import Dataset
+
+Array = NDArray[Any]
+TOLERANCE = 1e-3
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the time of both and their ratio, and write ``released.csv``."""
+    data = npnet.load("mnist", args.data)
+    wanted = [trial for trial in trials("", 3, args.quick) if trial.arm == AS_RELEASED]
+    companies = [list(group) for _, group in groupby(sorted(wanted, key=company), key=company)]
+    print(
+        f"{len(wanted)} networks, full batches, {EPOCHS} steps, float32, {args.threads} at a time; seconds for all, "
+        "and NumPy's time / npnet's: of the sums, [smallest, largest] of the rounds"
+    )
+    times = []
+    with ThreadPoolExecutor(args.threads) as executor:
+        npnet_trained(companies[0], data)  # Compiles.
+        for start in range(0, len(companies), args.threads):
+            together = companies[start : start + args.threads]
+            found: dict[str, list[Array]] = {}
+
+            def ours(together: list[list[Trial]] = together, found: dict[str, list[Array]] = found) -> None:
+                found["npnet"] = [
+                    theta
+                    for thetas in executor.map(lambda group: npnet_trained(group, data), together)
+                    for theta in thetas
+                ]
+
+            def numpys(together: list[list[Trial]] = together, found: dict[str, list[Array]] = found) -> None:
+                each = [trial for group in together for trial in group]
+                found["NumPy"] = list(executor.map(lambda trial: numpy_trained(trial, data), each))
+
+            times.append(interleaved([ours, numpys], 1)[0])
+            for theta, other in zip(found["npnet"], found["NumPy"], strict=True):
+                np.testing.assert_allclose(theta, other, rtol=TOLERANCE, atol=TOLERANCE)
+    seconds = np.array(times)
+    total = seconds.sum(axis=0)
+    ratio = Spread.of(seconds[:, 1] / seconds[:, 0])
+    print(
+        f"npnet {total[0]:.1f} s, NumPy {total[1]:.1f} s, ratio {total[1] / total[0]:.2f} "
+        f"[{ratio.lowest:.2f}, {ratio.highest:.2f}]; all end with the same parameters to {TOLERANCE:g}"
+    )
+    rows = [{"round": k, "npnet_s": float(a), "numpy_s": float(b)} for k, (a, b) in enumerate(seconds)]
+    write_atomically(args.out / "released.csv", as_csv(rows))
+
+
+def npnet_trained(group: list[Trial], data: Dataset) -> list[Array]:
+    """Parameters of the networks of a company, trained as the study does, with the F1 of each epoch."""
+    return [training.theta for training in trained(group, task(*company(group[0]), data))]
+
+
+def numpy_trained(trial: Trial, data: Dataset) -> Array:
+    """Parameters of one network after full-batch gradient descent in NumPy, into arrays made beforehand."""
+    examples = task(*company(trial), data)
+    net = network(trial, examples)
+    theta = released.initial_theta(net, trial.pair, trial.seed)
+    (w1, b1), (w2, b2) = net.unpack(theta)
+    assert b1 is not None
+    assert b2 is not None
+    n = len(examples.training.labels)
+    x = examples.training.images.reshape(n, -1) * np.float32(1 / 255)
+    y = examples.training.labels.astype(np.float32)[:, None]
+    a, below, gradient = (
+        np.empty((n, trial.width), np.float32),
+        np.empty((n, trial.width), np.float32),
+        np.empty_like(w1),
+    )
+    for _ in range(EPOCHS):
+        np.matmul(x, w1.T, out=a)
+        a += b1
+        np.maximum(a, 0, out=a)
+        logits = a @ w2.T + b2
+        delta = (1 / (1 + np.exp(-logits)) - y) * np.float32(LEARNING_RATE / n)
+        np.multiply(delta, w2, out=below)
+        below *= a > 0
+        w2 -= delta.T @ a
+        b2 -= delta.sum()
+        np.matmul(below.T, x, out=gradient)
+        w1 -= gradient
+        b1 -= below.sum(axis=0)
+    return theta
