@@ -61,16 +61,12 @@ class StackDescent:
         self._velocity = self._stack.pack([state.velocity for state in states])
         self._mask = self._stack.pack([state.mask for state in states])
         self._masks = [state.mask for state in states]
+        self._plain = not rule.momentum and not rule.weight_decay and all(mask.all() for mask in self._masks)
         dtype, units = self._theta.dtype, self._stack.units
         self._gradient = aligned(self._theta.size, dtype)
-        inputs, rows = nets[0].inputs, examples.rows
-        # Of a transposed chunk: at most the entries of CHUNK of the fullest rows, and three more for each pixel.
-        entries = CHUNK * int((rows.end - rows.begin).max()) + 3 * inputs if sparse else 0
-        ends = np.zeros(inputs, dtype=np.int64)
         widest = CHUNK * max(sum(net.widths[1:]) for net in nets)
         self._room = Room(
-            x=aligned((CHUNK, inputs), dtype),
-            xt=Rows(ends, ends.copy(), np.zeros(entries, dtype=np.uint16), aligned(entries, dtype)),
+            x=aligned((CHUNK, nets[0].inputs), dtype),
             z=aligned((CHUNK, units), dtype),
             delta=aligned((CHUNK, units), dtype),
             trace=aligned(widest, dtype),
@@ -86,7 +82,7 @@ class StackDescent:
         stack_epoch(
             self._theta, self._velocity, self._mask, self._gradient, self._stack.widths, bias, activation,
             LOSSES.index(net.loss), self._stack.sparse, examples.dense, examples.rows, examples.targets, order,
-            rule.batch_size, rates, rule.momentum, rule.weight_decay, self._room, self.logits, self.losses,
+            rule.batch_size, rates, rule.momentum, rule.weight_decay, self._plain, self._room, self.logits, self.losses,
         )  # fmt: skip
 
     def thetas(self) -> list[Array]:

@@ -9,6 +9,7 @@ vector of its own; `pack` and `unpack` go from `theta` to it and back.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ Mask = NDArray[np.bool_]
 
 PATHS = DENSE, SPARSE_INPUTS, SPARSE_WEIGHTS = "dense", "sparse inputs", "sparse weights"
 
-# Bytes of a cache line. Rows that begin at one are read in whole vectors.
-_LINE = 64
+# Bytes of a cache line, and how many float32 it holds. Rows that begin at one are read in whole vectors.
+_LINE, _VECTOR = 64, 16
 
 
 def aligned(shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -51,6 +52,45 @@ def no_rows(dtype: DTypeLike) -> Rows:
     return Rows(none, none, np.empty(0, dtype=np.uint16), np.empty(0, dtype=dtype))
 
 
+class Live:
+    """The inputs that are not zero in every example: the weights of the others have no gradient, and are left alone.
+
+    Parameters
+    ----------
+    nets
+        Networks with the same inputs.
+    columns
+        Numbers of the inputs that count, in increasing order.
+
+    Attributes
+    ----------
+    nets
+        The networks without the other inputs.
+    columns
+        As given.
+    """
+
+    def __init__(self, nets: Sequence[MLP], columns: NDArray[np.intp]) -> None:
+        self._full, self.columns = tuple(nets), columns
+        self.nets = tuple(replace(net, widths=(len(columns), *net.widths[1:])) for net in nets)
+
+    def pack(self, number: int, array: Array) -> Array:
+        """What network `number` without the other inputs has of `array`, shaped like its theta."""
+        first = self._full[number].weight_slices[0].stop
+        weights = array[:first].reshape(-1, self._full[number].inputs)
+        return np.concatenate([weights[:, self.columns].reshape(-1), array[first:]])
+
+    def unpack(self, number: int, packed: Array, array: Array) -> Array:
+        """`array` with what `packed` has of it: the inverse of `pack`."""
+        full, small = array.copy(), self.nets[number].weight_slices[0].stop
+        first = self._full[number].weight_slices[0].stop
+        full[:first].reshape(-1, self._full[number].inputs)[:, self.columns] = packed[:small].reshape(
+            -1, len(self.columns)
+        )
+        full[first:] = packed[small:]
+        return full
+
+
 class Stack:
     """Layout of one or several networks for the paths "dense" and "sparse inputs"; see `npnet.kernels.stack`.
 
@@ -73,7 +113,7 @@ class Stack:
         self.nets, self.sparse = tuple(nets), sparse
         self.widths = np.array([(0, *net.widths[1:]) for net in nets], dtype=np.int64)
         units = int(self.widths[:, 1].sum())
-        self.units = -(-units // 16) * 16 if sparse else units
+        self.units = -(-units // _VECTOR) * _VECTOR if sparse else units
         self._heads = nets[0].inputs * self.units
 
     def pack(self, arrays: Sequence[Array]) -> Array:
@@ -158,7 +198,7 @@ class Pruned:
 # Time of the paths for one example, in units of one multiply-add at the machine's peak, measured at 4 to 241 units and
 # densities of 0.18 to 1; the ratios are what matters. Training takes two or three products, inference one.
 _PIXEL, _DENSE_WEIGHT, _DENSE_WEIGHT_FORWARD = 8.5, 2.3, 1.05
-_ENTRY, _ENTRY_WEIGHT = 280.0, 5.3
+_ENTRY, _ENTRY_WEIGHT = 120.0, 5.0
 _TRANSPOSED_PIXEL, _KEPT_WEIGHT, _KEPT_WEIGHT_FORWARD = 24.0, 5.6, 2.3
 _LAYOUT_WEIGHT = 300.0  # once
 # The share of zeros is estimated from about so many examples.
@@ -171,11 +211,8 @@ def density(examples: Array) -> float:
     return np.count_nonzero(sample) / sample.size
 
 
-def choose(nets: Sequence[MLP], thetas: Sequence[Array], masks: Sequence[Mask], examples: Array) -> str:
-    """The path that should take the least time to train `nets` together on `examples` (n, inputs).
-
-    The sparse ones are chosen only for finite parameters: what they skip could be zero times infinity.
-    """
+def choose(nets: Sequence[MLP], masks: Sequence[Mask], examples: Array) -> str:
+    """The path that should take the least time to train `nets` together on `examples` (n, inputs)."""
     inputs, units = nets[0].inputs, sum(net.widths[1] for net in nets)
     weights = sum(np.count_nonzero(net.prunable) for net in nets)
     kept = sum(np.count_nonzero(mask & net.prunable) for net, mask in zip(nets, masks, strict=True))
@@ -185,8 +222,19 @@ def choose(nets: Sequence[MLP], thetas: Sequence[Array], masks: Sequence[Mask], 
         SPARSE_INPUTS: entries * (_ENTRY + _ENTRY_WEIGHT * units) + _DENSE_WEIGHT * (weights - inputs * units),
         SPARSE_WEIGHTS: _TRANSPOSED_PIXEL * inputs * len(nets) + _KEPT_WEIGHT * kept,
     }
-    finite = all(np.isfinite(theta).all() for theta in thetas)
-    return min(costs, key=costs.__getitem__) if finite and _countable(nets) else DENSE
+    return min(costs, key=costs.__getitem__) if _countable(nets) else DENSE
+
+
+def live_columns(examples: Array, epochs: int) -> NDArray[np.intp]:
+    """Numbers of the inputs that are not zero in every one of `examples`; all, if to skip the others is no gain.
+
+    A few of the others fill the rows up to whole vectors. To copy the examples without the rest takes about as long as
+    it saves in one epoch.
+    """
+    live = np.asarray(examples.any(axis=0))
+    dead = np.flatnonzero(~live)
+    live[dead[: -max(1, int(live.sum())) % _VECTOR]] = True
+    return np.flatnonzero(live if np.mean(~live) * epochs > 1 else np.ones_like(live))
 
 
 def skipping_pays(net: MLP, theta: Array, n: int) -> bool:

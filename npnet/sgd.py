@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from npnet.backprop import as_examples, as_targets, check_theta, compiled_for
 from npnet.descent import Examples, PrunedDescent, Rule, StackDescent, State
 from npnet.errors import ArgumentError
-from npnet.layouts import SPARSE_INPUTS, SPARSE_WEIGHTS, check_path, choose, compressed, no_rows
+from npnet.layouts import (
+    DENSE,
+    SPARSE_INPUTS,
+    SPARSE_WEIGHTS,
+    Live,
+    check_path,
+    choose,
+    compressed,
+    live_columns,
+    no_rows,
+)
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping, Schedule, as_schedule
@@ -131,8 +141,7 @@ def train_together(
 ) -> list[Training]:
     """Train several networks on the same examples in the same order: one pass over the images serves them all.
 
-    Each is trained as `train` would, up to rounding; by the path "sparse inputs", to the bit. A network that stops
-    early leaves the others.
+    Each is trained as `train` would, up to rounding. A network that stops early leaves the others.
 
     Parameters
     ----------
@@ -166,13 +175,20 @@ def train_together(
             raise ArgumentError("metrics: found 'loss', which is always in the history, as train_loss; expected others")
         # On logits of zero, so that a name or labels that do not fit are found before training.
         evaluate(y, np.zeros((n, net.outputs)), metrics)
+    # What is skipped must stay as it is: times zero, infinity would be NaN, and decay needs no gradient.
+    finite = all(np.isfinite(state.theta).all() for state in states)
     if path is None:
-        path = choose(nets, [state.theta for state in states], [state.mask for state in states], dense)
+        path = choose(nets, [state.mask for state in states], dense) if finite else DENSE
     check_path(path, nets)
+    skip = path == DENSE and finite and not weight_decay
+    live = Live(nets, live_columns(dense, epochs) if skip else np.arange(net.inputs))
+    if len(live.columns) < net.inputs:
+        dense = np.take(dense, live.columns, axis=1)
     rows = compressed(dense, dtype) if path == SPARSE_INPUTS and epochs else no_rows(dtype)
     schedule, rule = as_schedule(learning_rate), Rule(batch_size or n, momentum, weight_decay)
 
-    descents = _descents(states, Examples(dense, rows, targets), rule, path) if epochs else []
+    small = [State(live.nets[k], *(live.pack(k, array) for array in state[1:])) for k, state in enumerate(states)]
+    descents = _descents(small, Examples(dense, rows, targets), rule, path) if epochs else []
     runs = [_Run(state.theta) for state in states]
     running = list(range(len(nets)))
     steps_an_epoch = -(-n // rule.batch_size)
@@ -184,29 +200,33 @@ def train_together(
         rates = np.array([schedule(step) for step in range(first, first + steps_an_epoch)], dtype=np.float64)
         for descent in descents:
             descent.epoch(order, rates)
-        current = [theta for descent in descents for theta in descent.thetas()]
+        # To put the layers back in order takes a while, for nothing if nobody looks.
+        if evaluate_theta or stop or epoch == epochs:
+            packed = [theta for descent in descents for theta in descent.thetas()]
+            for number, theta in zip(running, packed, strict=True):
+                runs[number].theta = live.unpack(number, theta, states[number].theta)
         logits = [z for descent in descents for z in descent.logits]
         losses = [each for descent in descents for each in descent.losses]
-        for number, theta, z, each in zip(running, current, logits, losses, strict=True):
+        for number, z, each in zip(running, logits, losses, strict=True):
             row: dict[str, float] = {"epoch": epoch, "steps": first + steps_an_epoch, "learning_rate": float(rates[-1])}
             row["train_loss"] = float(each.mean(dtype=np.float64))
             if metrics:
                 row |= {f"train_{name}": value for name, value in evaluate(y, z, metrics).items()}
             if evaluate_theta is not None:
-                extra = evaluate_theta(number, theta.copy())
+                extra = evaluate_theta(number, runs[number].theta.copy())
                 if taken := row.keys() & extra.keys():
                     raise ArgumentError(
                         f"evaluate_theta: found {min(taken)!r} in what it returns, expected other names"
                     )
                 row |= extra
-            runs[number].add(row, theta, stop)
+            runs[number].add(row, stop)
         if any(runs[number].stopped for number in running):
-            states = [state for descent in descents for state in descent.states()]
-            states = [state for number, state in zip(running, states, strict=True) if not runs[number].stopped]
+            small = [state for descent in descents for state in descent.states()]
+            small = [state for number, state in zip(running, small, strict=True) if not runs[number].stopped]
             running = [number for number in running if not runs[number].stopped]
             if not running:
                 break
-            descents = _descents(states, Examples(dense, rows, targets), rule, path)
+            descents = _descents(small, Examples(dense, rows, targets), rule, path)
     return [run.training(path, stop is not None) for run in runs]
 
 
@@ -216,27 +236,26 @@ class _Run:
     def __init__(self, theta: NDArray[np.floating]) -> None:
         self.history: list[dict[str, float]] = []
         self.stopped = False
-        self._theta = self._best = theta
+        self.theta = self._best = theta
         self._best_value, self._best_epoch = math.nan, 0
 
-    def add(self, row: dict[str, float], theta: NDArray[np.floating], stop: EarlyStopping | None) -> None:
-        """Take the numbers and the parameters after an epoch, and see whether it was the last."""
+    def add(self, row: dict[str, float], stop: EarlyStopping | None) -> None:
+        """Take the numbers after an epoch, which belong to `theta`, and see whether it was the last."""
         self.history.append(row)
-        self._theta = theta
         if stop is None:
             return
         if stop.metric not in row:
             raise ArgumentError(f"stop: found metric {stop.metric!r}, expected one of {', '.join(row)}")
         epoch = len(self.history)
         if stop.improved(row[stop.metric], self._best_value):
-            self._best, self._best_value, self._best_epoch = theta, row[stop.metric], epoch
+            self._best, self._best_value, self._best_epoch = self.theta, row[stop.metric], epoch
         self.stopped = epoch - self._best_epoch >= stop.patience
 
     def training(self, path: str, best: bool) -> Training:
         """The result, with the best parameters or the last ones."""
         if best:
             return Training(self._best.copy(), self.history, self._best_epoch, path)
-        return Training(self._theta.copy(), self.history, len(self.history), path)
+        return Training(self.theta.copy(), self.history, len(self.history), path)
 
 
 def _descents(states: Sequence[State], examples: Examples, rule: Rule, path: str) -> list[StackDescent | PrunedDescent]:

@@ -9,7 +9,7 @@ from strategies import cases
 from npnet import backprop
 from npnet.backprop import forward
 from npnet.errors import ArgumentError
-from npnet.layouts import Pruned, Stack, aligned, check_path, choose, density, skipping_pays
+from npnet.layouts import Live, Pruned, Stack, aligned, check_path, choose, density, live_columns, skipping_pays
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, magnitude, prune
 
@@ -107,8 +107,7 @@ NOISE = np.random.default_rng(0).random((600, 784))
 
 
 def chosen(nets, examples, masks=None):
-    thetas = [net.init(np.random.default_rng(0)) for net in nets]
-    return choose(nets, thetas, masks or [np.ones(net.size, bool) for net in nets], examples)
+    return choose(nets, masks or [np.ones(net.size, bool) for net in nets], examples)
 
 
 def test_the_choice_follows_the_data_the_widths_and_the_masks():
@@ -126,13 +125,10 @@ def test_the_choice_follows_the_data_the_widths_and_the_masks():
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_not_skipped(value):
-    theta = WIDE.init(np.random.default_rng(0))
-    mask = np.ones(WIDE.size, bool)
-    assert choose([WIDE], [theta], [mask], IMAGES) == "sparse inputs"
+    theta = np.zeros(WIDE.size)
+    assert skipping_pays(WIDE, theta, 10_000)
     theta[5] = value
-    assert choose([WIDE], [theta], [mask], IMAGES) == "dense"
-    pruned = apply_mask(theta, prune(WIDE, np.arange(WIDE.size, 0, -1), 0.99))
-    assert not skipping_pays(WIDE, pruned, 10_000)
+    assert not skipping_pays(WIDE, theta, 10_000)
 
 
 def test_when_skipping_weights_pays():
@@ -148,18 +144,46 @@ def test_when_skipping_weights_pays():
 
 
 def test_layers_too_wide_to_count():
-    net = MLP((2**16 + 1, 1))
-    theta, mask, x = np.zeros(net.size), ~net.prunable, np.zeros((1, net.inputs))
-    assert choose([net], [theta], [mask], x) == "dense"
-    assert not skipping_pays(net, theta, 10_000)
+    net = MLP((2**16 + 1, 64, 1))
+    assert choose([net], [~net.prunable], np.zeros((1, net.inputs))) == "dense"
+    assert not skipping_pays(net, np.zeros(net.size), 10_000)
     check_path("dense", [net])
     with pytest.raises(
         ArgumentError, match=r"^path: found 'sparse inputs', expected 'dense' for layers of more than 65536"
     ):
         check_path("sparse inputs", [net])
-    fits = MLP((2**16, 1))
+    fits = MLP((2**16, 64, 1))
     check_path("sparse inputs", [fits])
-    assert choose([fits], [np.zeros(fits.size)], [~fits.prunable], np.zeros((1, 2**16))) != "dense"
+    assert choose([fits], [~fits.prunable], np.zeros((1, 2**16))) != "dense"
+    assert skipping_pays(fits, np.zeros(fits.size), 10_000)
+
+
+def test_live_columns():
+    examples = np.zeros((3, 40))
+    examples[0, 30], examples[1, 3], examples[2, 5], examples[2, 6] = 1, np.nan, -0.0, 1e-30
+    # A vector full: 3, 6 and 30, and the first of the others.
+    wanted = [*range(15), 30]
+    assert live_columns(examples, 2).tolist() == wanted
+    assert live_columns(examples, 1).tolist() == list(range(40))  # It takes an epoch to pay.
+    assert live_columns(np.zeros((2, 40)), 9).tolist() == list(range(15))
+    assert live_columns(np.ones((2, 40), np.uint8), 9).tolist() == list(range(40))
+    assert live_columns(examples[:, :5], 9).tolist() == list(range(5))
+
+
+@given(cases(), st.data())
+def test_live_inputs_come_back_among_the_others(case, data):
+    net, theta, x, _ = case
+    columns = np.array(sorted(data.draw(st.sets(st.integers(0, net.inputs - 1), min_size=1))))
+    live = Live([net], columns)
+    packed = live.pack(0, theta)
+    x[:, np.setdiff1d(np.arange(net.inputs), columns)] = 0
+    np.testing.assert_allclose(
+        forward(live.nets[0], packed, x[:, columns]), forward(net, theta, x), rtol=1e-9, atol=1e-12
+    )
+    np.testing.assert_array_equal(live.unpack(0, packed, theta), theta)
+    changed = live.unpack(0, packed + 1, theta)
+    np.testing.assert_array_equal(live.pack(0, changed), packed + 1)
+    assert np.count_nonzero(changed == theta) == net.size - packed.size
 
 
 def test_density_is_a_share():

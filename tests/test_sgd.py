@@ -119,6 +119,41 @@ def test_more_examples_than_a_chunk(n):
     assert found.history[0]["train_loss"] == pytest.approx(loss, rel=1e-12)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_inputs_that_are_always_zero(decay):
+    net, rng = MLP((50, 3, 1), "tanh"), np.random.default_rng(0)
+    theta, x, y = net.init(rng, dtype=np.float64), rng.standard_normal((7, 50)), rng.integers(0, 2, 7)
+    x[:, :45] = 0
+    rngs = [np.random.default_rng(9) for _ in range(2)]
+    wanted, _ = plain_sgd(net, theta, x, y, 5, lambda _: 0.1, 3, rngs[0], 0.9, decay, 1)
+    found = train(
+        net, theta, x, y, epochs=5, learning_rate=0.1, batch_size=3, rng=rngs[1], momentum=0.9, weight_decay=decay
+    )
+    np.testing.assert_allclose(found.theta, wanted, rtol=1e-9, atol=1e-12)
+    same = net.unpack(found.theta == theta)[0].weights.all(axis=0)
+    assert same.tolist() == [decay == 0] * 45 + [False] * 5
+
+
+@pytest.mark.parametrize("size", [None, CHUNK, CHUNK + 1])
+def test_plain_descent_in_batches_of_a_chunk_and_more(size):
+    net, rng = MLP((5, 3, 1), "tanh"), np.random.default_rng(0)
+    theta, x, y = net.init(rng, dtype=np.float64), rng.standard_normal((CHUNK + 5, 5)), rng.integers(0, 2, CHUNK + 5)
+    rngs = [size and np.random.default_rng(9) for _ in range(2)]
+    wanted, _ = plain_sgd(net, theta, x, y, 3, lambda _: 0.1, size or len(x), rngs[0], 0.0, 0.0, 1)
+    found = train(net, theta, x, y, epochs=3, learning_rate=0.1, batch_size=size, rng=rngs[1])
+    np.testing.assert_allclose(found.theta, wanted, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_weight_that_is_not_finite_is_seen_behind_a_zero(value):
+    theta = np.append(value, THETA[1:])
+    x = X * [0, 1]
+    with np.errstate(all="ignore"):
+        found = train(NET, theta, x, Y, epochs=5, learning_rate=0.5)
+    assert found.path == "dense"
+    assert math.isnan(found.history[0]["train_loss"])
+
+
 @given(cases(), st.integers(0, 99))
 def test_full_batch_is_one_batch_in_any_order(case, seed):
     net, theta, x, y = case
@@ -193,11 +228,7 @@ def company(depth=2, masks=False, score=None, **settings):
 
 def assert_same(together, alone, path):
     for found, wanted in zip(together, alone, strict=True):
-        if path == "dense":
-            np.testing.assert_allclose(found.theta, wanted.theta, rtol=1e-9, atol=1e-12)
-        else:
-            np.testing.assert_array_equal(found.theta, wanted.theta)
-            assert found.history == wanted.history
+        np.testing.assert_allclose(found.theta, wanted.theta, rtol=1e-9, atol=1e-12)
         assert (found.epoch, len(found.history), found.path) == (wanted.epoch, len(wanted.history), path)
 
 

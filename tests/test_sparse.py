@@ -5,15 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npnet.kernels.sparse import (
-    Rows,
-    add_ab,
-    add_ab_loops,
-    add_atb_scattered,
-    sampled_abt,
-    sampled_abt_loops,
-    transpose,
-)
+from npnet.kernels.sparse import add_ab, add_ab_loops, add_atb, sampled_abt, sampled_abt_loops
 from npnet.layouts import compressed
 
 FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -33,23 +25,12 @@ def dense(rows, columns):
     return matrix
 
 
-def room(rows, columns):
-    """Room for the transpose."""
-    ends, size = np.zeros(columns, np.int64), rows.column.size + 3 * columns
-    return Rows(ends, ends.copy(), np.zeros(size, np.uint16), np.full(size, np.nan, rows.value.dtype))
-
-
 def test_rows_by_hand():
     rows = compressed(np.array([[0.0, 2, 0, 3, 0], [0, 0, 0, 0, 0], [1, 2, 3, 4, 5]]), np.float32)
     assert (rows.begin.tolist(), rows.end.tolist()) == ([0, 4, 4], [4, 4, 12])
     assert rows.column[:12].tolist() == [1, 3, 3, 3, 0, 1, 2, 3, 4, 4, 4, 4]
     assert rows.value[:12].tolist() == [2, 3, 0, 0, 1, 2, 3, 4, 5, 0, 0, 0]
     assert (rows.value.dtype, rows.column.dtype) == (np.float32, np.uint16)
-    other = room(rows, 5)
-    transpose(rows, other)
-    assert (other.begin.tolist(), other.end.tolist()) == ([0, 4, 8, 12, 16], [4, 8, 12, 16, 20])
-    assert other.column[:4].tolist() == [2, 2, 2, 2]
-    assert other.value[:4].tolist() == [1, 0, 0, 0]
 
 
 def test_bytes_are_scaled_and_nan_is_kept():
@@ -59,22 +40,18 @@ def test_bytes_are_scaled_and_nan_is_kept():
 
 
 @FLOATS
-@given(n=SIZES, d=SIZES, density=st.floats(0, 1), seed=st.integers(0, 99))
-def test_compressing_and_transposing_lose_nothing(dtype, n, d, density, seed):
+@given(n=SIZES, d=st.integers(1, 20), density=st.floats(0, 1), seed=st.integers(0, 99))
+def test_compressing_loses_nothing(dtype, n, d, density, seed):
     matrix = integers(np.random.default_rng(seed), (n, d), dtype, density)
     rows = compressed(matrix, dtype)
-    other = room(rows, d)
-    transpose(rows, other)
-    for found in (rows, other):
-        assert not ((found.end - found.begin) % 4).any()
-        assert np.all(found.begin[1:] == found.end[:-1])
+    assert not ((rows.end - rows.begin) % 4).any()
+    assert np.all(rows.begin[1:] == rows.end[:-1])
     np.testing.assert_array_equal(dense(rows, d), matrix)
-    np.testing.assert_array_equal(dense(other, n), matrix.T)
     assert rows.value[: rows.end[-1]].size - np.count_nonzero(matrix) <= 3 * n
 
 
 @FLOATS
-@given(n=SIZES, d=SIZES, m=st.integers(1, 40), density=st.floats(0, 1), seed=st.integers(0, 99))
+@given(n=SIZES, d=st.integers(1, 30), m=st.integers(1, 40), density=st.floats(0, 1), seed=st.integers(0, 99))
 def test_products_with_a_sparse_matrix(dtype, n, d, m, density, seed):
     rng = np.random.default_rng(seed)
     matrix = integers(rng, (n, d), dtype, density)
@@ -85,12 +62,12 @@ def test_products_with_a_sparse_matrix(dtype, n, d, m, density, seed):
         np.testing.assert_array_equal(out, before + matrix @ b)
     b, before = integers(rng, (n, m), dtype), integers(rng, (d, m), dtype)
     out = before.copy()
-    add_atb_scattered(a, b, out)
+    add_atb(a, b, out)
     np.testing.assert_array_equal(out, before + matrix.T @ b)
 
 
 @FLOATS
-@given(n=SIZES, d=SIZES, m=st.integers(1, 40), density=st.floats(0, 1), seed=st.integers(0, 99))
+@given(n=SIZES, d=st.integers(1, 30), m=st.integers(1, 40), density=st.floats(0, 1), seed=st.integers(0, 99))
 def test_sampled_products(dtype, n, d, m, density, seed):
     rng = np.random.default_rng(seed)
     a, b = integers(rng, (n, m), dtype), integers(rng, (d, m), dtype)
@@ -102,16 +79,3 @@ def test_sampled_products(dtype, n, d, m, density, seed):
         found = at._replace(value=at.value.copy())
         step(a, b, found)
         np.testing.assert_array_equal(found.value, wanted)
-
-
-@FLOATS
-def test_a_column_does_not_depend_on_its_neighbours(dtype):
-    rng = np.random.default_rng(0)
-    a = compressed(rng.standard_normal((7, 50)) * (rng.random((7, 50)) < 0.5), dtype)
-    b = rng.standard_normal((50, 80)).astype(dtype)
-    together = np.zeros((7, 80), dtype)
-    add_ab(a, b, together)
-    for first, last in ((0, 1), (3, 19), (16, 80), (33, 64), (79, 80)):
-        alone = np.zeros((7, last - first), dtype)
-        add_ab(a, b[:, first:last].copy(), alone)
-        np.testing.assert_array_equal(alone, together[:, first:last])

@@ -25,11 +25,12 @@ from npnet.errors import NpnetError
 
 WIDTHS, QUICK_WIDTHS = (2, 4, 8, 16, 32, 64, 128), (2, 32)
 NETWORKS = (1, 8)
-EPOCHS, QUICK_EPOCHS, ROUNDS, QUICK_ROUNDS = 2, 1, 5, 2
+EPOCHS, QUICK_EPOCHS, ROUNDS, QUICK_ROUNDS = 10, 2, 3, 2
 #: Images on which the forms of a system are tried, how often, and seconds in which threads fall asleep.
 TRIED, TRIALS, PAUSE = 2048, 5, 0.02
-#: How far a loss may be from npnet's, relative to it: rounding errors grow to 0.4 % on the way.
-TOLERANCE = 0.01
+#: How far a loss may be from npnet's, relative to it, after the first epochs and after all: rounding errors grow on the
+#: way, and most where the loss is small.
+TOLERANCE, FINAL_TOLERANCE = 0.02, 0.2
 OURS = "npnet"
 
 
@@ -117,9 +118,9 @@ def compare(systems: Mapping[str, type[System]], job: Job, rounds: int, epochs: 
     functions = [in_order(system, orders) for system in running.values()]
     # The first epochs compile, and wake threads.
     interleaved(functions, 1)
-    check_losses(running, job)
+    check_losses(running, job, TOLERANCE)
     times = interleaved(functions, rounds, PAUSE)
-    losses = check_losses(running, job)
+    losses = check_losses(running, job, FINAL_TOLERANCE)
     milliseconds = 1e3 * times / (job.networks * epochs)
     ours = milliseconds[:, list(running).index(OURS)]
     flops = flops_an_epoch(job.net.widths[1], job.net.inputs, len(job.images))
@@ -167,7 +168,7 @@ def fastest_form(system: type[System], job: Job) -> str:
     return list(trials)[int(times.argmin())]
 
 
-def check_losses(running: Mapping[str, System], job: Job) -> dict[str, float]:
+def check_losses(running: Mapping[str, System], job: Job, tolerance: float) -> dict[str, float]:
     """Each system's training loss, the mean over its networks, once each network's is found to be npnet's."""
     losses = {
         name: np.array(
@@ -176,12 +177,12 @@ def check_losses(running: Mapping[str, System], job: Job) -> dict[str, float]:
         for name, system in running.items()
     }
     for name in running:
-        wrong = ~(np.abs(losses[name] - losses[OURS]) <= TOLERANCE * losses[OURS])
+        wrong = ~(np.abs(losses[name] - losses[OURS]) <= tolerance * losses[OURS])
         if wrong.any():
             k = int(np.flatnonzero(wrong)[0])
             raise LossError(
                 f"{name}: found a training loss of {losses[name][k]:.5g} for network {k} with {job.net.widths[1]} "
-                f"hidden units, expected npnet's {losses[OURS][k]:.5g} to {100 * TOLERANCE:g} %"
+                f"hidden units, expected npnet's {losses[OURS][k]:.5g} to {100 * tolerance:g} %"
             )
     return {name: float(values.mean()) for name, values in losses.items()}
 

@@ -7,6 +7,8 @@
   ``NPNET_NO_CACHE=1`` (anything but nothing) machine code is neither read nor kept.
 - `fastmath` on the matrix products only, and only the flags that let a sum be reordered and fused; never `nnan` or
   `ninf`: a network that diverged must show its NaN.
+- the arguments of a product do not overlap, which LLVM is told: in a loop over a short row, testing for it would take
+  as long as the row.
 - compilation is lazy (no signatures): importing npnet compiles nothing.
 
 ``NUMBA_DISABLE_JIT=1`` turns every kernel into the plain Python function that it is, for a debugger.
@@ -17,9 +19,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
+from numba.core.compiler import Compiler
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -46,7 +49,14 @@ def _cache_folder() -> Path:
 
 
 _CACHE = None if os.environ.get("NPNET_NO_CACHE") else _cache_folder()
-_FASTMATH = {"reassoc", "contract", "nsz"}
+
+
+class _Distinct(Compiler):  # type: ignore[misc]
+    """Numba's compiler, told that the arrays among the arguments do not overlap."""
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.noalias = True
+        return super().define_pipelines()
 
 
 def _compiled(function: Function, **options: object) -> Function:
@@ -66,7 +76,12 @@ def kernel(function: Function) -> Function:
 
 def product(function: Function) -> Function:
     """Compile `function`, a matrix product, with leave to reorder and fuse its sums."""
-    return _compiled(function, fastmath=_FASTMATH)
+    return _compiled(function, fastmath={"reassoc", "contract", "nsz"}, pipeline_class=_Distinct)
+
+
+def ordered_product(function: Function) -> Function:
+    """Compile `function`, a matrix product, with leave to fuse its sums but not to reorder them."""
+    return _compiled(function, fastmath={"contract", "nsz"}, pipeline_class=_Distinct)
 
 
 def first_use() -> bool:

@@ -14,7 +14,7 @@ from npnet.kernels.activations import activate, multiply_by_slope
 from npnet.kernels.losses import loss_and_delta
 from npnet.kernels.passes import CHUNK, Integers, Matrix, Vector, block, gather
 from npnet.kernels.policy import kernel
-from npnet.kernels.sparse import Rows, add_ab, add_atb_scattered, sampled_abt
+from npnet.kernels.sparse import Rows, add_ab, add_atb, sampled_abt
 from npnet.kernels.step import sgd_step
 
 
@@ -103,7 +103,7 @@ def pruned_backward_pass(
         if layer > 1:
             below = units_by_examples(deltas, widths, layer - 1, n)
             below[:] = 0
-            add_atb_scattered(w, delta, below)
+            add_atb(w, delta, below)
             multiply_by_slope(activation, a, below)
 
 

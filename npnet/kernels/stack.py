@@ -27,18 +27,18 @@ from npnet.kernels.passes import (
     gather,
 )
 from npnet.kernels.policy import kernel
-from npnet.kernels.sparse import Rows, add_ab, transpose
+from npnet.kernels.sparse import Rows, add_ab
+from npnet.kernels.sparse import add_atb as add_sparse_atb
 from npnet.kernels.step import sgd_step
 
 
 class Room(NamedTuple):
-    """Memory for CHUNK examples: `x` (CHUNK, inputs) or its transposed rows, and for the units of all layers.
+    """Memory for CHUNK examples: `x` (CHUNK, inputs), and for the units of all layers.
 
     `z` and `delta` (CHUNK, units) belong to the first layer of all networks, `trace` and `deltas` to one network.
     """
 
     x: Matrix
-    xt: Rows
     z: Matrix
     delta: Matrix
     trace: Vector
@@ -64,6 +64,7 @@ def stack_epoch(
     rates: NDArray[np.float64],
     momentum: float,
     weight_decay: float,
+    plain: bool,
     room: Room,
     logits: NDArray[np.floating],
     losses: Matrix,
@@ -72,17 +73,20 @@ def stack_epoch(
 
     Each step goes down the derivative of each network's mean loss over the batch. `theta`, `velocity`, `mask` and
     `gradient` are vectors of the stack, of which the first two are updated; `widths` (networks, layers + 1) has zeros
-    for the inputs. The examples are `entries` if `sparse`, otherwise `examples` (N, inputs).
+    for the inputs. The examples are `entries` if `sparse`, otherwise `examples` (N, inputs). `plain` says that there is
+    no momentum, no weight decay and nothing masked.
 
     `logits` (networks, N, k) and `losses` (networks, N) become those that each example had when its batch was visited,
     before that batch's step.
     """
+    # Plain gradient descent adds the gradient of sparse inputs to the weights at once: it touches few of them.
+    at_once = sparse and plain and batch_size <= CHUNK
     inputs, units, last = room.x.shape[1], room.z.shape[1], widths.shape[1] - 1
     shape = (inputs, units) if sparse else (units, inputs)
     first, d_first = theta[: inputs * units].reshape(shape), gradient[: inputs * units].reshape(shape)
     for step in range(rates.size):
         rows = order[step * batch_size : (step + 1) * batch_size]
-        gradient[:] = 0
+        gradient[inputs * units if at_once else 0 :] = 0
         for start in range(0, rows.size, CHUNK):
             chunk = rows[start : start + CHUNK]
             n = chunk.size
@@ -113,17 +117,24 @@ def stack_epoch(
                         logits[network, chunk[i], c] = top[i, c]
                 top_delta = block(room.deltas, shapes, last, n)
                 loss_and_delta(loss, top, targets, chunk, 1 / rows.size, losses[network], top_delta)
-                # Down to block shapes[0] = 0, which costs nothing: a constant here would be compiled for by itself.
-                backward_pass(theta[tail:stop], shapes, bias, activation, room.trace, room.deltas, n, shapes[0])
+                # 1, but for a constant all would be compiled once more.
+                lowest = 1 + shapes[0]
+                backward_pass(theta[tail:stop], shapes, bias, activation, room.trace, room.deltas, n, lowest)
                 add_gradient(shapes, bias, room.trace, room.deltas, n, gradient[tail:stop])
                 d = room.deltas[: n * shapes[1]].reshape(n, shapes[1])
                 for i in range(n):
                     for j in range(shapes[1]):
                         delta[i, column + j] = d[i, j]
                 column, tail = column + shapes[1], stop
-            if sparse:
-                transpose(xs, room.xt)
-                add_ab(room.xt, delta, d_first)
+            if at_once:
+                down = delta.dtype.type(-rates[step])
+                for i in range(n):
+                    for j in range(column):
+                        delta[i, j] *= down
+                add_sparse_atb(xs, delta, first)
+            elif sparse:
+                add_sparse_atb(xs, delta, d_first)
             else:
                 add_atb(delta, x, d_first)
-        sgd_step(theta, velocity, mask, gradient, rates[step], momentum, weight_decay)
+        rest = inputs * units if at_once else 0
+        sgd_step(theta[rest:], velocity[rest:], mask[rest:], gradient[rest:], rates[step], momentum, weight_decay)
