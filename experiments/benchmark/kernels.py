@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from experiments.benchmark.measure import Spread, as_csv, interleaved, seconds
 from experiments.store import write_atomically
 from npnet.kernels.matmul import abt, add_atb
+from npnet.layouts import aligned
 
 INPUTS = 784
 BATCHES, QUICK_BATCHES = (32, 64, 128), (64,)
@@ -49,10 +50,13 @@ def products(batch: int, outputs: int, rng: np.random.Generator) -> dict[str, Pr
     """The three products on random matrices, as pairs (ours, BLAS), checked to agree."""
 
     def matrix(rows: int, columns: int) -> Matrix:
-        return rng.standard_normal((rows, columns), dtype=np.float32)
+        # In memory as npnet's own arrays are; BLAS copies its arguments in any case.
+        array = aligned((rows, columns), np.float32)
+        rng.standard_normal(out=array, dtype=np.float32)
+        return array
 
     x, w, delta = matrix(batch, INPUTS), matrix(outputs, INPUTS), matrix(batch, outputs)
-    z, dw, below = matrix(batch, outputs), np.zeros_like(w), np.zeros_like(x)
+    z, dw, below = matrix(batch, outputs), matrix(outputs, INPUTS), matrix(batch, INPUTS)
     pairs: dict[str, Product] = {
         "forward   z = x Wᵀ": (lambda: abt(x, w, z), lambda: np.matmul(x, w.T, out=z)),
         "gradient  dW = deltaᵀ x": (lambda: add_atb(delta, x, dw), lambda: np.matmul(delta.T, x, out=dw)),

@@ -95,7 +95,8 @@ def add_gradient(widths: Integers, bias: bool, trace: Vector, deltas: Vector, n:
     for layer in range(1, widths.size):
         dw, db = weights_and_bias(gradient, widths, bias, layer)
         delta = block(deltas, widths, layer, n)
-        add_atb(delta, block(trace, widths, layer - 1, n), dw)
+        if widths[layer - 1] > 0:
+            add_atb(delta, block(trace, widths, layer - 1, n), dw)
         for i in range(n):
             for j in range(db.size):
                 db[j] += delta[i, j]
