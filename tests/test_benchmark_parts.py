@@ -130,7 +130,7 @@ def test_the_scaling_part(tmp_path, monkeypatch, capsys):
     scaling.main(arguments(tmp_path))
     out = capsys.readouterr().out
     assert "peak memory of the main job --quick: 123 MB" in out
-    assert len(re.findall(r"to the power -?\d", out)) == 3
+    assert len(re.findall(r"ms \+ \S+ ms each, to \d+%", out)) == 3
     rows = table(tmp_path / "scaling.csv")
     assert [(row["varied"], int(row["networks"]), int(row["epochs"]), int(row["images"])) for row in rows] == [
         (name, *size) for name, each in sizes.items() for size in each
@@ -138,9 +138,12 @@ def test_the_scaling_part(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "figures" / "scaling.png").exists()
 
 
-def test_the_exponent_of_a_power():
+def test_a_straight_line():
     values = [1, 10, 100]
-    assert scaling.exponent(values, 3 * np.array(values) ** 1.25) == pytest.approx(1.25)
+    assert scaling.straight_line(values, 3 + 0.5 * np.array(values)) == pytest.approx((3, 0.5))
+    # Relative errors: a tenth more at the first weighs as much as a tenth more at the last.
+    fixed, each = scaling.straight_line([1, 100], np.array([1.0, 100.0]))
+    assert (fixed, each) == pytest.approx((0, 1), abs=1e-9)
 
 
 def test_the_series_span_two_decades():

@@ -8,6 +8,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -35,14 +36,14 @@ class Size(NamedTuple):
 
 
 SERIES = {
-    "networks": [Size(networks, 2, 2000) for networks in (2, 6, 20, 60, 200)],
-    "epochs": [Size(2, epochs, 2000) for epochs in (2, 6, 20, 60, 200)],
-    "images": [Size(2, 5, images) for images in (100, 300, 1000, 3000, 10_000)],
+    "networks": [Size(networks, 5, 2000) for networks in (2, 6, 20, 60, 200)],
+    "epochs": [Size(2, epochs, 10_000) for epochs in (2, 6, 20, 60, 200)],
+    "images": [Size(2, 20, images) for images in (100, 300, 1000, 3000, 10_000)],
 }
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the exponents and the memory, write ``scaling.csv`` and the figure."""
+    """Print the lines and the memory, write ``scaling.csv`` and the figure."""
     images, labels = four_or_nine(args.data)
     rounds = QUICK_ROUNDS if args.quick else ROUNDS
     times, rows = {}, []
@@ -58,7 +59,9 @@ def main(args: argparse.Namespace) -> None:
         median = np.median(times[name], axis=0)
         values = [getattr(size, name) for size in sizes]
         line = ", ".join(f"{value}: {seconds:.3f}" for value, seconds in zip(values, median, strict=True))
-        print(f"{name:>9}: {line}; time grows as {name} to the power {exponent(values, median):.2f}")
+        fixed, each = straight_line(values, median)
+        off = np.abs(median / (fixed + each * np.array(values)) - 1).max()
+        print(f"{name:>9}: {line}; {1e3 * fixed:.2g} ms + {1e3 * each:.3g} ms each, to {off:.0%}")
     write_atomically(args.out / "scaling.csv", as_csv(rows))
     path = draw(times, args.threads, args.out)
     memory = main_job_memory(args.quick, args.data)
@@ -80,9 +83,12 @@ def train(size: Size, images: NDArray[np.uint8], labels: NDArray[np.uint8], exec
     list(executor.map(one, range(size.networks)))
 
 
-def exponent(values: list[int], seconds: NDArray[np.float64]) -> float:
-    """Slope of log(seconds) by log(values), by least squares."""
-    return float(np.polyfit(np.log(values), np.log(seconds), 1)[0])
+def straight_line(values: Sequence[int], seconds: NDArray[np.floating]) -> tuple[float, float]:
+    """Seconds at none and for each one more: the line with the least squares of the relative errors."""
+    x = np.array(values, dtype=np.float64)
+    weighted = np.stack([1 / seconds, x / seconds], axis=1)
+    fixed, each = np.linalg.lstsq(weighted, np.ones(len(x)))[0]
+    return float(fixed), float(each)
 
 
 def main_job_memory(quick: bool, data: Path | None) -> float:
@@ -114,19 +120,21 @@ def draw(times: dict[str, NDArray[np.float64]], threads: int, folder: Path) -> P
             values = np.array([getattr(size, name) for size in sizes])
             median = np.median(times[name], axis=0)
             spread = [median - times[name].min(axis=0), times[name].max(axis=0) - median]
-            axes.plot(values, median[-1] * values / values[-1], color="black", linestyle="--", label="in proportion")
+            fixed, each = straight_line(values.tolist(), median)
+            line = np.geomspace(values[0], values[-1])
+            axes.plot(line, fixed + each * line, color="black", linestyle="--", label="straight line")
             axes.errorbar(values, median, spread, color=COLOURS[0], marker="o", capsize=3, label="measured")
             axes.set(xscale="log", yscale="log", xlabel=name)
-            axes.set_title(f"power {exponent(values.tolist(), median):.2f}")
+            axes.set_title(f"{1e3 * fixed:.2g} ms + {1e3 * each:.3g} ms each")
         grid[0, 0].set_ylabel("seconds")
         grid[0, 0].legend()
-        fixed = "; ".join(
-            f"{name} grow, with " + " and ".join(f"{v} {k}" for k, v in sizes[0]._asdict().items() if k != name)
+        others = "; ".join(
+            f"{name} with " + " and ".join(f"{v} {k}" for k, v in sizes[0]._asdict().items() if k != name)
             for name, sizes in SERIES.items()
         )
         caption = (
             f"Time to train networks of {HIDDEN} hidden units on 4 and 9 of MNIST in batches of {BATCH}, {threads} "
-            f"at a time. {fixed}. Markers: the median of {len(times['networks'])} interleaved rounds; bars: the "
-            "fastest and the slowest. Dashed: in proportion to the largest."
+            f"at a time: {others}. Markers: the median of {len(times['networks'])} interleaved rounds; bars: the "
+            "fastest and the slowest. Dashed: the straight line nearest to them, a fixed time and one for each."
         )
         return save(drawing, folder, "scaling.png", caption)

@@ -106,7 +106,7 @@ class Task(NamedTuple):
     judged: Examples
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=4)
 def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
     """The task of a trial, cut from `data`."""
     images, labels = digit_pair(data.train_images, data.train_labels, *pair)
