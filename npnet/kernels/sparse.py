@@ -5,8 +5,8 @@ dense product; here only what is there is visited. `Rows` holds a sparse matrix 
 in the columns column[k], for k from begin[i] to end[i]. Every row is filled up to a multiple of four entries with zeros
 in a column that it has already, so that the products take four entries at a time and have no remainder.
 
-What limits them: each entry needs a row of a dense matrix, so the row must be long to repay finding it. At 16 numbers
-half of the time goes into that, at 128 a sixth; then one load for each multiply-add, from the first or second cache.
+What limits them: each entry needs a row of a dense matrix, so the row must be long to repay finding it. Then it is the
+loads, at least one for each multiply-add, from the second cache when the dense matrix does not fit into the first.
 """
 
 from typing import Any, NamedTuple
@@ -115,25 +115,30 @@ def add_atb_loops(a: Rows, b: Matrix, out: Matrix) -> None:
 
 @ordered_product
 def add_atb(a: Rows, b: Matrix, out: Matrix) -> None:
-    """Step 2, in use: out += Aᵀ b by blocks of 64 columns, in which a row of b stays in registers for all its entries.
+    """Step 2, in use: the same by views that begin at 0.
 
-    `a` (n, d) sparse, `b` (n, m), `out` (d, m), which is added to. To sort the entries by column first, and then use
-    `add_ab`, would spare the loads and stores of out, but takes longer than it saves.
+    `a` (n, d) sparse, `b` (n, m), `out` (d, m). To sort the entries by column first, and then use `add_ab`, would spare
+    the loads and stores of out, but takes longer than it saves.
     """
-    whole = b.shape[1] - b.shape[1] % 64
+    for i in range(a.begin.size):
+        b0 = b[i]
+        column, value = a.column[a.begin[i] : a.end[i]], a.value[a.begin[i] : a.end[i]]
+        for k in range(column.size):
+            o0, s0 = out[column[k]], value[k]
+            for j in range(b0.size):
+                o0[j] += s0 * b0[j]
+
+
+@ordered_product
+def add_atb_blocks(a: Rows, b: Matrix, out: Matrix) -> None:
+    """Step 3, for whole blocks of 64 columns: a block of a row of b stays in registers for all entries of a row of A."""
     for i in range(a.begin.size):
         column, value = a.column[a.begin[i] : a.end[i]], a.value[a.begin[i] : a.end[i]]
-        for first in range(0, whole, 64):
+        for first in range(0, b.shape[1], 64):
             b0 = b[i, first : first + 64]
             for k in range(column.size):
                 o0, s0 = out[column[k], first : first + 64], value[k]
                 for j in range(64):
-                    o0[j] += s0 * b0[j]
-        if whole < b.shape[1]:
-            b0 = b[i, whole:]
-            for k in range(column.size):
-                o0, s0 = out[column[k], whole:], value[k]
-                for j in range(b0.size):
                     o0[j] += s0 * b0[j]
 
 

@@ -27,7 +27,7 @@ from npnet.kernels.passes import (
     gather,
 )
 from npnet.kernels.policy import kernel
-from npnet.kernels.sparse import Rows, add_ab
+from npnet.kernels.sparse import Rows, add_ab, add_atb_blocks
 from npnet.kernels.sparse import add_atb as add_sparse_atb
 from npnet.kernels.step import sgd_step
 
@@ -131,9 +131,12 @@ def stack_epoch(
                 for i in range(n):
                     for j in range(column):
                         delta[i, j] *= down
-                add_sparse_atb(xs, delta, first)
-            elif sparse:
-                add_sparse_atb(xs, delta, d_first)
+            if sparse:
+                target = first if at_once else d_first
+                if units % 64 == 0:
+                    add_atb_blocks(xs, delta, target)
+                else:
+                    add_sparse_atb(xs, delta, target)
             else:
                 add_atb(delta, x, d_first)
         rest = inputs * units if at_once else 0
