@@ -131,7 +131,7 @@ def add_atb(a: Rows, b: Matrix, out: Matrix) -> None:
 
 @ordered_product
 def add_atb_blocks(a: Rows, b: Matrix, out: Matrix) -> None:
-    """Step 3, for whole blocks of 64 columns: a block of a row of b stays in registers for all entries of a row of A."""
+    """Step 3, for whole blocks of 64 columns: one of a row of b stays in registers for all entries of a row of A."""
     for i in range(a.begin.size):
         column, value = a.column[a.begin[i] : a.end[i]], a.value[a.begin[i] : a.end[i]]
         for first in range(0, b.shape[1], 64):
