@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from strategies import cases, targets_of
 from test_backprop import permutation
 
-from npnet import sgd
+from npnet import descent, sgd
 from npnet.backprop import forward, gradient, losses
 from npnet.errors import ArgumentError, DataError
 from npnet.kernels.passes import CHUNK
@@ -289,6 +289,21 @@ def test_networks_that_do_not_go_together():
         together([NET, NET], masks=[NET.prunable])
     with pytest.raises(ArgumentError, match=r"^thetas: found float32 beside float64, expected one dtype$"):
         together([NET, NET], [THETA, THETA.astype(np.float32)])
+
+
+def test_the_path_is_the_one_that_is_taken(monkeypatch):
+    taken = []
+    for name in ("stack_epoch", "pruned_epoch"):
+        kernel = getattr(descent, name)
+
+        def note(*args, kernel=kernel, name=name):
+            taken.append((name, args[8] if name == "stack_epoch" else None))
+            kernel(*args)
+
+        monkeypatch.setattr(descent, name, note)
+    for name in PATHS:
+        train(NET, THETA, X, Y, epochs=1, learning_rate=0.1, path=name)
+    assert taken == [("stack_epoch", False), ("stack_epoch", True), ("pruned_epoch", None)]
 
 
 def test_a_path_that_does_not_exist():
