@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import dataclasses
 import re
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_the_columns_of_a_pruned_network(tiny, monkeypatch):
 def short(monkeypatch):
     for module in (protocol, released):
         monkeypatch.setattr(module, "EPOCHS", 3)
-    monkeypatch.setattr(protocol, "QUICK_WIDTHS", (2, 4))
+    monkeypatch.setattr(released, "QUICK", dataclasses.replace(protocol.QUICK, widths=(2, 4)))
 
 
 def test_the_released_part(tiny, short, tmp_path, capsys):

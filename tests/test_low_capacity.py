@@ -1,5 +1,6 @@
 """The low-capacity experiment: the released draws, the measures, the rules, and a whole run on a tiny data set."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,10 +8,21 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import figures, judgements, measures, protocol, published, released
+from experiments.low_capacity import figures, judgements, measures, protocol, published, rates, released
 from experiments.low_capacity.measures import measure
-from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Trial, fingerprint, task, trials
-from experiments.low_capacity.results import Results, pair_name
+from experiments.low_capacity.protocol import (
+    ARMS,
+    AS_RELEASED,
+    CORRECTED,
+    DEFAULT,
+    QUICK,
+    Examples,
+    Trial,
+    fingerprint,
+    task,
+    trials,
+)
+from experiments.low_capacity.results import Results, Study, pair_name
 from npnet.datasets import digit_pair, load, stratified_split
 from npnet.idx import write_idx
 from npnet.mlp import MLP
@@ -75,11 +87,17 @@ def test_the_published_tables_are_whole():
 
 
 def test_trials_of_the_whole_study():
-    whole = trials("data", seeds=5, quick=False)
-    assert len(set(whole)) == len(whole) == 5 * 11 * (3 + 5)
-    assert {trial.seed for trial in whole if trial.arm == AS_RELEASED} == {0, 42, 78}
-    assert {trial.seed for trial in whole if trial.arm == CORRECTED} == {0, 1, 2, 3, 4}
-    quick = trials("data", seeds=1, quick=True)
+    whole = trials("data", DEFAULT, 0.5)
+    assert len(set(whole)) == len(whole) == 5 * 11 * (3 + 10)
+    assert {(trial.seed, trial.learning_rate) for trial in whole if trial.arm == AS_RELEASED} == {
+        (0, 0.03),
+        (42, 0.03),
+        (78, 0.03),
+    }
+    assert {(trial.seed, trial.learning_rate) for trial in whole if trial.arm == CORRECTED} == {
+        (seed, 0.5) for seed in range(10)
+    }
+    quick = trials("data", QUICK, 0.5)
     assert {trial.seed for trial in quick} == {0}
     assert {trial.width for trial in quick} == {4, 24, 64}
 
@@ -127,7 +145,7 @@ def test_a_network_without_a_gradient_agrees_with_nothing(dataset):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_measure(dataset, short, arm):
-    trial = Trial(arm, 4, 9, 24, 0, "")
+    trial = Trial(arm, 4, 9, 24, 0, "", 0.3)
     (result,) = measure([trial], dataset)
     assert json.loads(json.dumps(result)) == result
     assert measure([trial], dataset) == [result]
@@ -153,18 +171,18 @@ def test_measure(dataset, short, arm):
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_networks_of_one_company_are_measured_each_by_itself(dataset, short, arm):
-    wanted = [Trial(arm, 4, 9, width, 42, "") for width in (4, 24, 64)]
+    wanted = [Trial(arm, 4, 9, width, 42, "", 0.3) for width in (4, 24, 64)]
     together = measure(wanted, dataset)
     for trial, found in zip(wanted, together, strict=True):
         (alone,) = measure([trial], dataset)
         assert found.keys() == alone.keys()
         assert found["curves"]["train_loss"] == pytest.approx(alone["curves"]["train_loss"], rel=1e-4)
         assert [row["level"] for row in found["scores"]] == [row["level"] for row in alone["scores"]]
-    assert {protocol.company(trial) for trial in wanted} == {(arm, (4, 9), 42)}
+    assert {protocol.company(trial) for trial in wanted} == {(protocol.NETWORKS, arm, (4, 9), 42, 0.3, False)}
 
 
 def test_noise_and_saliency_are_measured_on_4v9_only(dataset, short):
-    (result,) = measure([Trial(CORRECTED, 0, 1, 4, 0, "")], dataset)
+    (result,) = measure([Trial(CORRECTED, 0, 1, 4, 0, "", 0.3)], dataset)
     assert {row["condition"] for row in result["scores"]} == {"clean", "pruned", "divided twice"}
     assert "saliency" not in result
     assert "maps" not in result
@@ -180,7 +198,7 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     assert run(one, 1) == 0
     printed = capsys.readouterr().out
     assert all(f"{number}. " in printed for number in range(1, 8))
-    assert len(list((one / "figures").glob("*.png"))) == 11
+    assert len(list((one / "figures").glob("*.png"))) == 12
     assert (one / "claims.md").read_text().count("\n") == 2 + len(judgements.CLAIMS)
     assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
     settings = json.loads((one / "settings.json").read_text())
@@ -244,7 +262,7 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
             for c, level, value in rows
         ]
 
-    wanted = [t for t in trials("", seeds=3, quick=False) if t.width in (4, 12, 16, 24, 64)]
+    wanted = [t for t in trials("", dataclasses.replace(DEFAULT, seeds=3), 0.3) if t.width in (4, 12, 16, 24, 64)]
     agreement = {"overlap": overlap, "rank_correlation": overlap}
     results = [
         {
@@ -257,7 +275,7 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
         }
         for t in wanted
     ]
-    return Results(wanted, results)
+    return Study(Results(wanted, results), Results([], []))
 
 
 def figure_3(trial, error):
@@ -277,9 +295,9 @@ def test_rule_of_figure_3():
 
 
 def test_figure_3_is_not_judged_with_fewer_seeds_than_the_paper_has(dataset, short):
-    wanted = [trial for trial in trials("", seeds=2, quick=True) if trial.width == 4]
+    wanted = [t for t in trials("", dataclasses.replace(QUICK, seeds=2), 0.3) if t.width == 4]
     results = Results(wanted, [measure([trial], dataset)[0] for trial in wanted])
-    assert judgements.figure_3(results).verdict is Verdict.OPEN
+    assert judgements.figure_3(Study(results, Results([], []))).verdict is Verdict.OPEN
 
 
 def test_rule_of_capacity():
@@ -292,8 +310,8 @@ def test_rule_of_capacity():
     assert judgement.verdict is Verdict.CONDITIONAL
     assert "as released: 0v1 4, 1v7 12, 5v6 24, 3v8 24, 4v9 24" in judgement.measured
     results = made_up(best=lambda t: 0.95 + (0.03 if t.seed else -0.03) * (t.width < 24))
-    assert judgements.minimum_width(results, AS_RELEASED, (4, 9)) == 24
-    assert judgements.minimum_width(made_up(best=lambda t: 0.9), AS_RELEASED, (4, 9)) == np.inf
+    assert judgements.minimum_width(results.networks, AS_RELEASED, (4, 9)) == 24
+    assert judgements.minimum_width(made_up(best=lambda t: 0.9).networks, AS_RELEASED, (4, 9)) == np.inf
 
 
 @pytest.mark.parametrize(
@@ -337,14 +355,17 @@ def test_rule_of_moderate_pruning():
 
 
 def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
-    wanted = trials("", seeds=1, quick=True)
-    results = Results(wanted, [measure([trial], dataset)[0] for trial in wanted])
+    wanted, search = trials("", QUICK, 0.3), rates.trials("", QUICK)
+    results = Study(
+        Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
+        Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
+    )
     drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
     assert {claim.figure for claim in judgements.CLAIMS} <= drawn
 
 
 def test_results_answer_by_seed():
-    results = made_up(pruned=0.5)
+    results = made_up(pruned=0.5).networks
     assert results.seeds(AS_RELEASED) == 3
     assert results.widths == [4, 12, 16, 24, 64]
     assert [pair_name(pair) for pair in results.pairs] == ["0v1", "1v7", "5v6", "3v8", "4v9"]

@@ -6,6 +6,7 @@ and computes no metric. Both train as many at a time as there are threads, with 
 """
 
 import argparse
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
@@ -16,8 +17,18 @@ from numpy.typing import NDArray
 import npnet
 from experiments.benchmark.measure import Spread, as_csv, interleaved
 from experiments.low_capacity import released
-from experiments.low_capacity.protocol import AS_RELEASED, Trial, company, network, task, trained, trials
-from experiments.low_capacity.published import EPOCHS, LEARNING_RATE
+from experiments.low_capacity.protocol import (
+    AS_RELEASED,
+    DEFAULT,
+    QUICK,
+    Trial,
+    company,
+    network,
+    task,
+    trained,
+    trials,
+)
+from experiments.low_capacity.published import EPOCHS, LEARNING_RATE, SEEDS
 from experiments.store import write_atomically
 from npnet.datasets import Dataset
 
@@ -28,7 +39,8 @@ TOLERANCE = 1e-3
 def main(args: argparse.Namespace) -> None:
     """Print the time of both and their ratio, and write ``released.csv``."""
     data = npnet.load("mnist", args.data)
-    wanted = [trial for trial in trials("", 3, args.quick) if trial.arm == AS_RELEASED]
+    scale = dataclasses.replace(QUICK if args.quick else DEFAULT, seeds=len(SEEDS))
+    wanted = [trial for trial in trials("", scale, LEARNING_RATE) if trial.arm == AS_RELEASED]
     companies = [list(group) for _, group in groupby(sorted(wanted, key=company), key=company)]
     print(
         f"{len(wanted)} networks, full batches, {EPOCHS} steps, float32, {args.threads} at a time; seconds for all, "
@@ -68,12 +80,12 @@ def main(args: argparse.Namespace) -> None:
 
 def npnet_trained(group: list[Trial], data: Dataset) -> list[Array]:
     """Parameters of the networks of a company, trained as the study does, with the F1 of each epoch."""
-    return [training.theta for training in trained(group, task(*company(group[0]), data))]
+    return [training.theta for training in trained(group, task(group[0].arm, group[0].pair, group[0].seed, data))]
 
 
 def numpy_trained(trial: Trial, data: Dataset) -> Array:
     """Parameters of one network after full-batch gradient descent in NumPy, into arrays made beforehand."""
-    examples = task(*company(trial), data)
+    examples = task(trial.arm, trial.pair, trial.seed, data)
     net = network(trial, examples)
     theta = released.initial_theta(net, trial.pair, trial.seed)
     (w1, b1), (w2, b2) = net.unpack(theta)

@@ -5,50 +5,81 @@ Networks" (arXiv 2507.16278), trained as its author's code does ("as released") 
 """
 
 import argparse
-import functools
+import dataclasses
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from experiments.claims import judge_all, markdown, terminal
+from experiments.low_capacity import measures, protocol, rates
 from experiments.low_capacity.judgements import CLAIMS
-from experiments.low_capacity.measures import measure
-from experiments.low_capacity.protocol import CORRECTED, check_digits, company, cost, fingerprint, task, trials
+from experiments.low_capacity.protocol import (
+    CORRECTED,
+    DEFAULT,
+    FULL,
+    NETWORKS,
+    QUICK,
+    RATES,
+    Trial,
+    check_digits,
+    company,
+    cost,
+    fingerprint,
+    task,
+)
 from experiments.low_capacity.published import NOISE_PAIR
-from experiments.low_capacity.results import Results
+from experiments.low_capacity.results import Results, Study
 from experiments.run import run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
 from npnet.datasets import load
 
-SEEDS, QUICK_SEEDS = 5, 1
+_MEASURE = {NETWORKS: measures.measure, RATES: rates.measure}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this experiment."""
     run_options(parser)
+    parser.add_argument("--full", action="store_true", help="more seeds for all that is not the paper's own")
 
 
 def main(args: argparse.Namespace) -> None:
     """Train and measure all networks, draw the figures, judge the claims and print them."""
     data = load("mnist", args.data)
-    seeds = args.seeds or (QUICK_SEEDS if args.quick else SEEDS)
-    wanted = trials(fingerprint(data.checksums), seeds, args.quick)
-    check_digits(data, wanted)
-    with Store(args.out, args.experiment) as store:
+    name = fingerprint(data.checksums)
+    scale = QUICK if args.quick else FULL if args.full else DEFAULT
+    if args.seeds:
+        scale = dataclasses.replace(scale, seeds=args.seeds)
+
+    def work(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+        return _MEASURE[trials[0].part](trials, data)
+
+    with Store(args.out, args.experiment) as store, ThreadPoolExecutor(args.workers) as executor:
+
+        def run(wanted: list[Trial], label: str) -> list[dict[str, Any]]:
+            return run_trials(wanted, work, store, executor, cost=cost, label=label, together=company)
+
+        search = rates.trials(name, scale)
+        check_digits(data, search)
+        searched = Results(search, run(search, "learning rates"))
+        wanted = protocol.trials(name, scale, rates.chosen(searched))
+        check_digits(data, wanted)
         write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
-        with ThreadPoolExecutor(args.workers) as executor:
-            work = functools.partial(measure, data=data)
-            found = run_trials(wanted, work, store, executor, cost=cost, label="low_capacity", together=company)
-    results = Results(wanted, found)
-    write_atomically(args.out / "scores.csv", results.table().encode())
+        found = run(wanted, "networks")
+    parts = {part: [(t, r) for t, r in zip(wanted, found, strict=True) if t.part == part] for part in _MEASURE}
+    networks = Results(*zip(*parts[NETWORKS], strict=True))
+    study = Study(networks, searched)
+    write_atomically(args.out / "scores.csv", networks.table().encode())
 
     # Figures load Matplotlib, which takes a moment, so not before they are needed.
     from experiments.low_capacity.figures import draw_all
 
-    figures = draw_all(results, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
-    judgements = judge_all(CLAIMS, results)
+    figures = draw_all(study, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
+    judgements = judge_all(CLAIMS, study)
     write_atomically(args.out / "claims.md", markdown(CLAIMS, judgements).encode())
     print(terminal(CLAIMS, judgements))
     if args.quick:
         print("A quick run: few networks, one seed; the verdicts are about these alone.")
     print(
-        f"{len(found)} networks: {args.out}/results.jsonl, scores.csv, claims.md and figures/ ({len(figures)} figures)"
+        f"{len(search) + len(found)} networks: {args.out}/results.jsonl, scores.csv, claims.md and figures/ "
+        f"({len(figures)} figures)"
     )

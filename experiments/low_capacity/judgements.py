@@ -16,7 +16,7 @@ from experiments.low_capacity.published import (
     SIGMAS,
     WIDTHS,
 )
-from experiments.low_capacity.results import Results, pair_name
+from experiments.low_capacity.results import Results, Study, pair_name
 
 NEAR_FIGURE_3, CELLS_NEAR = 0.015, 53 / 55
 ENOUGH_F1, STABLE = 0.90, 0.02
@@ -27,8 +27,9 @@ SMALL, LARGE = 24, 64
 KEPT = 0.5
 
 
-def figure_3(results: Results) -> Judgement:
+def figure_3(study: Study) -> Judgement:
     """Compare mean best training F1 as released with the published points."""
+    results = study.networks
     differences = {
         f"{pair_name(pair)} h{width}": results.best_f1(AS_RELEASED, pair, width).mean()
         - FIGURE_3[pair][WIDTHS.index(width)]
@@ -57,8 +58,9 @@ def minimum_width(results: Results, arm: str, pair: tuple[int, int]) -> float:
     return smallest
 
 
-def capacity(results: Results) -> Judgement:
+def capacity(study: Study) -> Judgement:
     """Compare the minimum widths along the paper's order of difficulty."""
+    results = study.networks
     parts, grows = [], {}
     for arm in ARMS:
         widths = [minimum_width(results, arm, pair) for pair in results.pairs]
@@ -69,8 +71,9 @@ def capacity(results: Results) -> Judgement:
     return _by_arm("; ".join(parts), grows)
 
 
-def pruning(results: Results) -> Judgement:
+def pruning(study: Study) -> Judgement:
     """Look at the largest change of mean F1 at 95 %, truly removed and divided twice."""
+    results = study.networks
     parts, unchanged = [], {}
     for condition in ("pruned", "divided twice"):
         for arm in ARMS:
@@ -94,11 +97,12 @@ def pruning(results: Results) -> Judgement:
     return _unless_divided_twice("; ".join(parts), unchanged)
 
 
-def dead(results: Results) -> Judgement:
+def dead(study: Study) -> Judgement:
     """Count hidden units that are 0 on every image, before and after a true 95 %.
 
     Units whose weight to the output is removed are reported beside: alive or dead, they no longer count.
     """
+    results = study.networks
     parts, none = [], {}
     for arm in ARMS:
         appeared = {}
@@ -114,8 +118,9 @@ def dead(results: Results) -> Judgement:
     return _by_arm("; ".join(parts), none)
 
 
-def robustness(results: Results) -> Judgement:
+def robustness(study: Study) -> Judgement:
     """Compare h64 with h24 on 4v9 under every corruption, in F1 and in the F1 lost from clean."""
+    results = study.networks
     conditions = [(DAMAGE[0], sigma) for sigma in SIGMAS] + [(DAMAGE[1], PATCH)]
     parts, higher, smaller_drop = [], [], []
     for arm in ARMS:
@@ -136,8 +141,9 @@ def robustness(results: Results) -> Judgement:
     return Judgement(measured, Verdict.FAILS)
 
 
-def saliency(results: Results) -> Judgement:
+def saliency(study: Study) -> Judgement:
     """Ask whether the pruned network's maps keep at least half of the dense one's most salient pixels."""
+    results = study.networks
     parts, kept = [], {}
     for arm in ARMS:
         agreements = [result["saliency"] for result in results.of(arm, SALIENCY_PAIR, SALIENCY_WIDTH)]
@@ -153,8 +159,9 @@ def saliency(results: Results) -> Judgement:
     return _unless_divided_twice(measured, kept)
 
 
-def moderate(results: Results) -> Judgement:
+def moderate(study: Study) -> Judgement:
     """Count networks and sparsities up to 50 % at which F1 rises in every seed, and at which it falls in every seed."""
+    results = study.networks
     parts, more = [], {}
     for arm in ARMS:
         rises = falls = cells = 0
@@ -196,7 +203,7 @@ def _by_arm(measured: str, true_in: dict[str, bool]) -> Judgement:
     return Judgement(measured, Verdict.FAILS)
 
 
-CLAIMS: tuple[Claim[Results], ...] = (
+CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
         "Best training F1 against width looks like Figure 3 (our reproduction, as released)",
         "55 means of three seeds, read off the plot to about 0.005",

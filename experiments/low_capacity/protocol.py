@@ -5,12 +5,16 @@ judged on the training set and on the held-out fifth of the training file.
 
 *Corrected*: minibatch SGD until the loss on a validation fifth has not improved for five epochs, the parameters of
 the best epoch, new draws for each trial; judged once, on the official test file. The initialisation is the paper's, so
-that only the training differs. Of the learning rates 0.03, 0.1 and 0.3 (0v1, 3v8 and 4v9, widths 2 to 64) the largest
-converged in the fewest epochs and lost nothing on validation.
+that only the training differs. The learning rate is the one of `rates` with the lowest validation loss.
+
+The study has parts, and a trial belongs to one: the networks of both arms with all that is measured of them, the search
+for the learning rate, the difficulty of more pairs of digits, and the limits of sparsity.
 """
 
+import dataclasses
 import functools
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -19,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.low_capacity import released
-from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, PAIRS, SEEDS, WIDTHS
+from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, LEARNING_RATES, PAIRS, SEEDS, WIDTHS
 from npnet.backprop import forward
 from npnet.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
@@ -30,16 +34,19 @@ from npnet.sgd import Training, train_together
 
 AS_RELEASED, CORRECTED = ARMS = ("as released", "corrected")
 
-CORRECTED_RATE = 0.3
+NETWORKS, RATES, DIFFICULTY, LIMITS = PARTS = ("networks", "learning rates", "difficulty", "limits of sparsity")
+
 BATCH = 64
 PATIENCE = 5
 MOST_EPOCHS = 100
-QUICK_PAIRS, QUICK_WIDTHS = ((0, 1), (4, 9)), (4, 24, 64)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One network of one arm: which digits, how many hidden units, which seed, on which data (see `fingerprint`)."""
+    """One network of one arm: which digits, how many hidden units, which seed, on which data (see `fingerprint`).
+
+    `part` says what the trial is for; a `width` of 0 is a network without a hidden layer, a linear classifier.
+    """
 
     arm: str
     low: int
@@ -47,6 +54,8 @@ class Trial:
     width: int
     seed: int
     data: str
+    learning_rate: float
+    part: str = NETWORKS
 
     @property
     def pair(self) -> tuple[int, int]:
@@ -54,9 +63,49 @@ class Trial:
         return self.low, self.high
 
 
+@dataclass(frozen=True)
+class Scale:
+    """How much of the study is run.
+
+    Attributes
+    ----------
+    pairs, widths, seeds
+        Of the networks; as released there are no more seeds than the paper's three.
+    further_pairs, further_widths, further_seeds
+        Of the other parts, `further_pairs` of the difficulty.
+    released_rates, corrected_rates
+        Among which the learning rate is looked for.
+    levels
+        Sparsities at which networks are retrained.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    widths: tuple[int, ...]
+    seeds: int
+    further_pairs: tuple[tuple[int, int], ...]
+    further_widths: tuple[int, ...]
+    further_seeds: int
+    released_rates: tuple[float, ...]
+    corrected_rates: tuple[float, ...]
+    levels: tuple[float, ...]
+
+    def arm_seeds(self, arm: str, seeds: int) -> Sequence[int]:
+        """The seeds of an arm: 0, 1, 2, ... or, as released, those of the paper."""
+        return SEEDS[:seeds] if arm == AS_RELEASED else range(seeds)
+
+
+ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
+_CORRECTED_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+QUICK = Scale(((0, 1), (4, 9)), (4, 24, 64), 1, ((0, 1), (4, 9)), (4, 64), 1, (0.01, 0.03), (0.1, 0.3), (0.9, 0.95))
+DEFAULT = Scale(PAIRS, WIDTHS, 10, ALL_PAIRS, WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
+FULL = dataclasses.replace(DEFAULT, further_seeds=3)
+
+
 def cost(trial: Trial) -> float:
     """Time that a trial takes compared with others: a part for each example, and one for each example and unit."""
-    return (100 if trial.arm == AS_RELEASED else 30) * (5.0 + trial.width)
+    trainings = 30 if trial.part == LIMITS else 1
+    return trainings * (100 if trial.arm == AS_RELEASED else 30) * (5.0 + trial.width)
 
 
 def fingerprint(checksums: Mapping[str, str]) -> str:
@@ -66,19 +115,15 @@ def fingerprint(checksums: Mapping[str, str]) -> str:
     ]
 
 
-def trials(data: str, seeds: int, quick: bool) -> list[Trial]:
-    """All trials: `seeds` for the corrected arm, of which the released one takes as many as the paper had.
-
-    The corrected arm's seeds are 0, 1, 2, ... The quick form has fewer pairs and widths.
-    """
-    pairs, widths = (QUICK_PAIRS, QUICK_WIDTHS) if quick else (PAIRS, WIDTHS)
-    arm_seeds = {AS_RELEASED: SEEDS[:seeds], CORRECTED: range(seeds)}
+def trials(data: str, scale: Scale, learning_rate: float) -> list[Trial]:
+    """The networks of both arms; `learning_rate` is the corrected arm's."""
+    rates = {AS_RELEASED: LEARNING_RATE, CORRECTED: learning_rate}
     return [
-        Trial(arm, low, high, width, seed, data)
+        Trial(arm, low, high, width, seed, data, rates[arm])
         for arm in ARMS
-        for low, high in pairs
-        for width in widths
-        for seed in arm_seeds[arm]
+        for low, high in scale.pairs
+        for width in scale.widths
+        for seed in scale.arm_seeds(arm, scale.seeds)
     ]
 
 
@@ -119,24 +164,47 @@ def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
     return Task(Examples(images[training], labels[training]), held_out, held_out if arm == AS_RELEASED else test)
 
 
-def company(trial: Trial) -> tuple[str, tuple[int, int], int]:
+def company(trial: Trial) -> tuple[str, str, tuple[int, int], int, float, bool]:
     """What trials share whose networks see the same images in the same order, and so can be trained together."""
-    return trial.arm, trial.pair, trial.seed
+    return trial.part, trial.arm, trial.pair, trial.seed, trial.learning_rate, trial.width == 0
 
 
 def network(trial: Trial, examples: Task) -> MLP:
-    """The trial's architecture: pixels, one hidden layer of relu units, one logit."""
-    return MLP((examples.training.images[0].size, trial.width, 1))
+    """The trial's architecture: pixels, one hidden layer of relu units or none, one logit."""
+    inputs = examples.training.images[0].size
+    return MLP((inputs, trial.width, 1) if trial.width else (inputs, 1))
+
+
+def initial_theta(trial: Trial, net: MLP) -> NDArray[np.floating]:
+    """Weights N(0, 0.1²) and zero biases, in the arm of the paper and for its networks by its draws."""
+    if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS:
+        return released.initial_theta(net, trial.pair, trial.seed)
+    return net.init(np.random.default_rng([trial.seed, *trial.pair, trial.width]), "normal")
 
 
 def trained(trials: Sequence[Trial], examples: Task) -> list[Training]:
     """Train the networks of trials of one `company` as their arm says."""
-    arm, pair, seed = company(trials[0])
     nets = [network(trial, examples) for trial in trials]
-    if arm == AS_RELEASED:
-        thetas = [released.initial_theta(net, pair, seed) for net in nets]
-        settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": LEARNING_RATE}
+    thetas = [initial_theta(trial, net) for trial, net in zip(trials, nets, strict=True)]
+    if trials[0].arm == AS_RELEASED:
+        settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": trials[0].learning_rate}
         return train_together(nets, thetas, *examples.training, metrics=("f1",), **settings)
+    rng = np.random.default_rng([trials[0].seed, *trials[0].pair, 0])  # No network that is drawn has a width of 0.
+    return converged(nets, thetas, examples, trials[0].learning_rate, rng)
+
+
+def converged(
+    nets: Sequence[MLP],
+    thetas: Sequence[NDArray[np.floating]],
+    examples: Task,
+    learning_rate: float,
+    rng: np.random.Generator,
+    masks: Sequence[NDArray[np.bool_]] | None = None,
+) -> list[Training]:
+    """Train by minibatches until the loss on the validation examples stops falling; keep the best epoch's parameters.
+
+    `masks` as in `npnet.train_together`; `rng` orders the batches.
+    """
 
     def validate(number: int, theta: NDArray[np.floating]) -> dict[str, float]:
         logits = forward(nets[number], theta, examples.validation.images)
@@ -145,13 +213,13 @@ def trained(trials: Sequence[Trial], examples: Task) -> list[Training]:
 
     return train_together(
         nets,
-        [net.init(np.random.default_rng([seed, *pair, net.widths[1]]), "normal") for net in nets],
+        thetas,
         *examples.training,
         epochs=MOST_EPOCHS,
-        learning_rate=CORRECTED_RATE,
+        learning_rate=learning_rate,
         batch_size=min(BATCH, len(examples.training.labels)),
-        # Of the batches; no network has a width of 0.
-        rng=np.random.default_rng([seed, *pair, 0]),
+        rng=rng,
+        masks=masks,
         metrics=("f1",),
         evaluate_theta=validate,
         stop=EarlyStopping("validation_loss", PATIENCE),

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,27 +21,36 @@ def pair_name(pair: Pair) -> str:
 
 
 class Results:
-    """Results of trials, by arm, pair, width and seed.
+    """Results of the trials of one part of the study, by arm, pair, width, learning rate and seed.
 
     Attributes
     ----------
-    pairs, widths
-        Those that the run has, pairs in the paper's order of difficulty, widths ascending.
+    pairs, widths, rates
+        Those that the run has: the paper's pairs in its order of difficulty and then others, widths ascending, learning
+        rates of each arm ascending.
     """
 
     def __init__(self, trials: Sequence[Trial], results: Iterable[dict[str, Any]]) -> None:
         self._by_trial = dict(zip(trials, results, strict=True))
         present = {trial.pair for trial in trials}
         self.pairs: list[Pair] = [pair for pair in PAIRS if pair in present]
+        self.pairs += sorted(present.difference(PAIRS))
         self.widths: list[int] = sorted({trial.width for trial in trials})
+        self.rates: dict[str, list[float]] = {
+            arm: sorted({trial.learning_rate for trial in trials if trial.arm == arm}) for arm in ARMS
+        }
+        self._found: dict[tuple[str, Pair, int, float], list[dict[str, Any]]] = {}
+        for trial, result in self._by_trial.items():
+            self._found.setdefault((trial.arm, trial.pair, trial.width, trial.learning_rate), []).append(result)
 
-    def of(self, arm: str, pair: Pair, width: int) -> list[dict[str, Any]]:
-        """The results of one network of one arm, a dict a seed, as `measures.measure` returns them."""
-        return [
-            result
-            for trial, result in self._by_trial.items()
-            if (trial.arm, trial.pair, trial.width) == (arm, pair, width)
-        ]
+    def of(self, arm: str, pair: Pair, width: int, rate: float | None = None) -> list[dict[str, Any]]:
+        """The results of one network of one arm, a dict a seed, as its part of the study returns them.
+
+        `rate` is the learning rate; None where an arm has only one. The list is empty if there is no such network.
+        """
+        if rate is None:
+            (rate,) = self.rates[arm] or [0.0]
+        return self._found.get((arm, pair, width, rate), [])
 
     def seeds(self, arm: str) -> int:
         """Number of seeds of an arm."""
@@ -82,3 +91,10 @@ class Results:
                 numbers = [row[name] for name in ("condition", "level", "removed", *METRICS)]
                 writer.writerow([trial.arm, pair_name(trial.pair), trial.width, trial.seed, *numbers])
         return text.getvalue()
+
+
+class Study(NamedTuple):
+    """The results of a run, part by part; see `protocol.PARTS`."""
+
+    networks: Results
+    rates: Results

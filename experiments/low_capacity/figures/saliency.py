@@ -1,35 +1,17 @@
-"""The figures that show images: corrupted digits, saliency maps, and how far the maps agree."""
+"""Input gradients of the logit, dense and pruned, and how far they agree."""
 
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from experiments.low_capacity.axes import line, seeds, width_axis
-from experiments.low_capacity.protocol import ARMS, Task
-from experiments.low_capacity.published import PATCH, SALIENCY_PAIR, SALIENCY_WIDTH, SIGMAS
+from experiments.low_capacity.figures.axes import line, seeds, width_axis
+from experiments.low_capacity.protocol import ARMS
+from experiments.low_capacity.published import (
+    SALIENCY_PAIR,
+    SALIENCY_WIDTH,
+)
 from experiments.low_capacity.results import Results
 from experiments.style import figure, save
-from npnet.corruptions import gaussian_noise, occlude
-
-
-def corruptions(example: Task, folder: Path) -> Path:
-    """What the corruptions look like, on one image of each digit."""
-    judged = example.judged
-    images = np.stack([judged.images[np.flatnonzero(judged.labels == label)[0]] for label in (0, 1)])
-    columns: list[tuple[str, NDArray[np.floating]]] = [("clean", images / 255)]
-    columns += [(rf"$\sigma$ = {sigma}", gaussian_noise(images, sigma, np.random.default_rng(0))) for sigma in SIGMAS]
-    columns.append((f"{PATCH} x {PATCH} patch", occlude(images, PATCH, np.random.default_rng(0))))
-    with figure(2, len(columns), panel=(2.2, 2.3)) as (drawing, grid):
-        for column, (title, shown) in enumerate(columns):
-            for row, image in enumerate(shown):
-                grid[row, column].imshow(image, cmap="gray", vmin=0, vmax=1)
-                grid[row, column].set_axis_off()
-            grid[0, column].set_title(title)
-        caption = (
-            "The corruptions of 4v9 on one image of each digit (n = 2): Gaussian pixel noise, clipped; an occlusion."
-        )
-        return save(drawing, folder, "corruptions.png", caption)
 
 
 def saliency(results: Results, folder: Path) -> Path:

@@ -1,0 +1,26 @@
+"""The figures of the study, drawn from results alone."""
+
+from pathlib import Path
+
+from experiments.low_capacity.figures import capacity, noise, pruning, saliency
+from experiments.low_capacity.protocol import Task
+from experiments.low_capacity.results import Study
+
+
+def draw_all(study: Study, example: Task, folder: Path) -> list[Path]:
+    """Draw every figure into `folder`/figures; `example` is a task of 4v9 whose images show the corruptions."""
+    networks = study.networks
+    return [
+        capacity.capacity(networks, folder),
+        capacity.training_curves(networks, folder),
+        pruning.pruning(networks, "f1", "F1", folder),
+        pruning.pruning(networks, "auc", "area under the ROC curve", folder),
+        pruning.pruning(networks, "balanced_accuracy", "balanced accuracy", folder),
+        pruning.collapse(networks, folder),
+        pruning.dead_units(networks, folder),
+        noise.corruptions(example, folder),
+        noise.gaussian(networks, folder),
+        noise.occlusion(networks, folder),
+        saliency.saliency(networks, folder),
+        saliency.saliency_agreement(networks, folder),
+    ]
