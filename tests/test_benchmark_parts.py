@@ -110,7 +110,7 @@ def test_the_released_part(tiny, short, tmp_path, capsys):
 
 
 def test_the_loop_in_numpy_trains_as_npnet_does(tiny, short):
-    wanted = [trial for trial in protocol.trials("", 1, True) if trial.arm == protocol.AS_RELEASED][:2]
+    wanted = [trial for trial in protocol.trials("", protocol.QUICK, 0.3) if trial.arm == protocol.AS_RELEASED][:2]
     for theta, trial in zip(released.npnet_trained(wanted, tiny), wanted, strict=True):
         np.testing.assert_allclose(theta, released.numpy_trained(trial, tiny), rtol=1e-4, atol=1e-6)
 
