@@ -314,9 +314,6 @@ def test_rule_of_capacity():
     assert judgements.minimum_width(results.networks, AS_RELEASED, (4, 9)) == (24, (4, 24))
     nothing = made_up(best=lambda t: 0.9).networks
     assert judgements.minimum_width(nothing, AS_RELEASED, (4, 9)) == (np.inf, (np.inf, np.inf))
-        np.inf,
-        (np.inf, np.inf),
-    )
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def readme(folder: Path) -> str:
     name = f"{pair_name(SALIENCY_PAIR)} with {SALIENCY_WIDTH} hidden units"
     lines = [
         f"{took} on {found['processors']} processors this run trained {found['networks']:,} networks, drew "
-        f"{found['figures']} figures and judged {len(found['claims'])} claims. F1 of {name}, mean and 95 % interval over "
-        "seeds:",
+        f"{found['figures']} figures and judged {len(found['claims'])} claims. F1 of {name}, mean and 95 % interval "
+        "over seeds:",
         "",
         '| trained | dense | "95 %" as the released code prunes | a true 95 % removed |',
         "| --- | --- | --- | --- |",
