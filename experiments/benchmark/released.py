@@ -159,7 +159,7 @@ def authors_trained(trial: Trial, data: Dataset) -> Array:
         p = 1 / (1 + np.exp(-(a @ w2.T + b2)))[:, 0]
         answers = (p >= 0.5).astype(np.int64)
         loss = -np.mean(labels * np.log(p) + (1 - labels) * np.log(1 - p))
-        metrics = [metric(labels, answers) for metric in (precision_score, recall_score, f1_score)]
+        metrics = [metric(labels, answers, zero_division=0) for metric in (precision_score, recall_score, f1_score)]
         history.append([loss, np.mean(answers == labels), *metrics, roc_auc_score(labels, p)])
         delta = (p - labels)[:, None]
         below = delta @ w2 * (z > 0)
