@@ -14,7 +14,7 @@ from pathlib import Path
 
 from experiments.benchmark import kernels, pruned, released, scaling, training
 from experiments.benchmark.peers import SYSTEMS
-from experiments.run import positive
+from experiments.run import folder_options, positive
 from npnet.errors import ArgumentError
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -33,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what", nargs="*", type=_part, metavar="WHAT", help=f"what to measure: {', '.join(PARTS)} (default: all)"
     )
-    parser.add_argument("--quick", action="store_true", help="few widths and epochs, in a minute or so")
     parser.add_argument(
         "--threads",
         type=positive,
@@ -41,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.cpu_count() or 1,
         help="threads that each system may use for training (default: %(default)s, one per processor)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: results/<experiment>)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the MNIST files")
+    folder_options(parser)
 
 
 def main(args: argparse.Namespace) -> None:
