@@ -1,5 +1,7 @@
 """Layouts: what is packed comes back; and which path is chosen for what."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,21 +57,46 @@ def test_a_stack_gives_back_what_it_was_given(case, widths, sparse):
 def test_a_pruned_layout_by_hand():
     net = MLP((3, 2, 1))
     mask = np.array([0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1], bool)
-    layout = Pruned(net, mask)
+    layout = Pruned([net], [mask])
     assert (layout.kept.begin.tolist(), layout.kept.end.tolist()) == ([0, 4, 6], [4, 4, 10])
-    assert layout.kept.source[[0, 1, 6]].tolist() == [1, 2, 1]
-    packed = layout.pack(np.arange(1.0, 12))
+    assert layout.kept.columns.tolist() == [1, 2]
+    assert layout.kept.source[[0, 1, 2, 3, 6, 7, 8, 9]].tolist() == [0, 1, 1, 1, 1, 1, 1, 1]
+    assert layout.widths.tolist() == [2, 2, 1]
+    packed = layout.pack([np.arange(1.0, 12)])
     assert packed.tolist() == [2, 3, 0, 0, 7, 8, 10, 0, 0, 0, 11]
-    assert layout.pack(mask).tolist() == [1, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1]
-    assert layout.unpack(packed).tolist() == [0, 2, 3, 0, 0, 0, 7, 8, 0, 10, 11]
+    assert layout.pack([mask]).tolist() == [1, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1]
+    (found,) = layout.unpack(packed)
+    assert found.tolist() == [0, 2, 3, 0, 0, 0, 7, 8, 0, 10, 11]
 
 
-@given(cases(), st.floats(0, 1), st.integers(0, 99))
-def test_a_pruned_layout_gives_back_what_is_kept(case, share, seed):
-    net, theta, _, _ = case
-    mask = (np.random.default_rng(seed).random(net.size) < share) | ~net.prunable
-    layout = Pruned(net, mask)
-    np.testing.assert_array_equal(layout.unpack(layout.pack(theta)), np.where(mask, theta, 0))
+def test_two_pruned_networks_are_a_wider_one():
+    nets = [MLP((3, 2, 1)), MLP((3, 1, 1))]
+    masks = [np.array([0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1], bool), np.array([1, 1, 0, 1, 1, 1], bool)]
+    layout = Pruned(nets, masks)
+    assert layout.widths.tolist() == [2, 3, 2]
+    assert layout.kept.columns.tolist() == [0, 1]
+    assert layout.kept.begin.tolist() == [0, 4, 4, 11, 15]
+    assert layout.kept.end.tolist() == [4, 4, 8, 15, 19]
+    # Units of the first layer, their biases, and units of the last.
+    assert layout.kept.source[:8].tolist() == [1, 1, 1, 1, 0, 1, 1, 1]
+    assert layout.kept.source[11:19].tolist() == [0, 1, 1, 1, 2, 2, 2, 2]
+    packed = layout.pack([np.arange(1.0, 12), np.arange(21.0, 27)])
+    assert packed.tolist() == [2, 0, 0, 0, 21, 22, 0, 0, 7, 8, 24, 9, 10, 0, 0, 25, 0, 0, 0, 11, 26]
+    first, second = layout.unpack(packed)
+    assert first.tolist() == [0, 2, 0, 0, 0, 0, 7, 8, 9, 10, 11]
+    assert second.tolist() == [21, 22, 0, 24, 25, 26]
+
+
+@given(cases(), st.lists(st.floats(0, 1), min_size=1, max_size=3), st.integers(0, 99))
+def test_a_pruned_layout_gives_back_what_is_kept(case, shares, seed):
+    net, rng = case.net, np.random.default_rng(seed)
+    hidden = [[width + k for width in net.widths[1:-1]] for k in range(len(shares))]
+    nets = [replace(net, widths=(net.inputs, *widths, net.outputs)) for widths in hidden]
+    masks = [(rng.random(each.size) < share) | ~each.prunable for each, share in zip(nets, shares, strict=True)]
+    arrays = [rng.standard_normal(each.size) for each in nets]
+    layout = Pruned(nets, masks)
+    for found, array, mask in zip(layout.unpack(layout.pack(arrays)), arrays, masks, strict=True):
+        np.testing.assert_array_equal(found, np.where(mask, array, 0))
 
 
 # Logits of pruned networks.
@@ -123,6 +150,16 @@ def test_the_choice_follows_the_data_the_widths_and_the_masks():
     assert chosen([DEEP] * 2, NOISE, [masks[0.95]] * 2) == "sparse weights"
 
 
+def test_the_choice_counts_the_pixels_once_and_only_those_that_are_used():
+    net = MLP((784, 24, 1))
+    mask = prune(net, np.random.default_rng(0).random(net.size), 0.85)
+    assert chosen([net] * 11, IMAGES, [mask] * 11) == "sparse weights"
+    narrow = MLP((784, 2, 1))
+    spread, few = np.arange(narrow.size) % 2 == 0, narrow.size - np.arange(narrow.size) <= 100
+    assert chosen([narrow], IMAGES, [spread]) == "dense"
+    assert chosen([narrow], IMAGES, [few]) == "sparse weights"
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_not_skipped(value):
     theta = np.zeros(WIDE.size)
@@ -152,6 +189,11 @@ def test_layers_too_wide_to_count():
         ArgumentError, match=r"^path: found 'sparse inputs', expected 'dense' for layers of more than 65536"
     ):
         check_path("sparse inputs", [net])
+    company = [MLP((2, width, 1)) for width in (2**15, 2**15 + 1)]
+    check_path("sparse inputs", company)
+    with pytest.raises(ArgumentError, match=r"^path: found 'sparse weights', expected 'dense' for layers of more"):
+        check_path("sparse weights", company)
+    check_path("sparse weights", company[:1] * 2)
     fits = MLP((2**16, 64, 1))
     check_path("sparse inputs", [fits])
     assert choose([fits], [~fits.prunable], np.zeros((1, 2**16))) != "dense"
