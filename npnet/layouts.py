@@ -218,7 +218,7 @@ class Pruned:
 # densities of 0.18 to 1; the ratios are what matters. Training takes two or three products, inference one.
 _PIXEL, _DENSE_WEIGHT, _DENSE_WEIGHT_FORWARD = 8.5, 2.3, 1.05
 _ENTRY, _ENTRY_WEIGHT = 120.0, 5.0
-_GATHERED_PIXEL, _TRANSPOSED_PIXEL, _KEPT_WEIGHT, _KEPT_WEIGHT_FORWARD = 6.0, 18.0, 4.6, 2.3
+_GATHERED_PIXEL, _TRANSPOSED_PIXEL, _KEPT_WEIGHT, _KEPT_WEIGHT_FORWARD = 6.0, 18.0, 4.4, 2.3
 _LAYOUT_WEIGHT = 300.0  # once
 # The share of zeros is estimated from about so many examples.
 _SAMPLE = 500
