@@ -25,8 +25,9 @@ from npnet.errors import ArgumentError, DataError
 from npnet.kernels.losses import LOSSES, loss_and_delta
 from npnet.kernels.passes import CHUNK, add_gradient, backward_pass, block, forward_pass, gather
 from npnet.kernels.pruned import pruned_logits
-from npnet.layouts import Pruned, aligned, skipping_pays
+from npnet.layouts import Pruned, aligned
 from npnet.mlp import MLP
+from npnet.paths import skipping_pays
 
 _WORKING = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
 

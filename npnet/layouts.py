@@ -1,11 +1,6 @@
-"""How parameters lie in memory while a network is trained or asked: three paths, and the choice between them.
+"""How parameters and examples lie in memory while networks are trained or asked, on each of the paths of `npnet.paths`.
 
-- "dense": every pixel meets every weight, in products of dense matrices;
-- "sparse inputs": the first layer visits only the pixels that are not zero;
-- "sparse weights": every layer visits only the weights that are not pruned.
-
-All compute the same sums in another order, so they agree up to rounding. Each path keeps its parameters in a flat
-vector of its own; `pack` and `unpack` go from `theta` to it and back.
+Each layout keeps the parameters in a flat vector of its own; `pack` and `unpack` go from `theta` to it and back.
 """
 
 from collections.abc import Sequence
@@ -15,15 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from npnet.errors import ArgumentError
 from npnet.kernels.pruned import Kept
-from npnet.kernels.sparse import MOST_COLUMNS, QUAD, Rows, compress, count_entries
+from npnet.kernels.sparse import QUAD, Rows, compress, count_entries
 from npnet.mlp import MLP
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
-
-PATHS = DENSE, SPARSE_INPUTS, SPARSE_WEIGHTS = "dense", "sparse inputs", "sparse weights"
 
 # Bytes of a cache line, and how many float32 it holds. Rows that begin at one are read in whole vectors.
 _LINE, _VECTOR = 64, 16
@@ -89,6 +81,18 @@ class Live:
         )
         full[first:] = packed[small:]
         return full
+
+
+def live_columns(examples: Array, epochs: int) -> NDArray[np.intp]:
+    """Numbers of the inputs that are not zero in every one of `examples`; all, if to skip the others is no gain.
+
+    A few of the others fill the rows up to whole vectors. To copy the examples without the rest takes about as long as
+    it saves in one epoch.
+    """
+    live = np.asarray(examples.any(axis=0))
+    dead = np.flatnonzero(~live)
+    live[dead[: -max(1, int(live.sum())) % _VECTOR]] = True
+    return np.flatnonzero(live if np.mean(~live) * epochs > 1 else np.ones_like(live))
 
 
 class Stack:
@@ -212,72 +216,3 @@ class Pruned:
         arrays = np.zeros(self._ends[-1], dtype=flat.dtype)
         arrays[self._stored] = flat[self._slots]
         return np.split(arrays, self._ends[:-1])
-
-
-# Time of the paths for one example, in units of one multiply-add at the machine's peak, measured at 4 to 241 units and
-# densities of 0.18 to 1; the ratios are what matters. Training takes two or three products, inference one.
-_PIXEL, _DENSE_WEIGHT, _DENSE_WEIGHT_FORWARD = 8.5, 2.3, 1.05
-_ENTRY, _ENTRY_WEIGHT = 120.0, 5.0
-_GATHERED_PIXEL, _TRANSPOSED_PIXEL, _KEPT_WEIGHT, _KEPT_WEIGHT_FORWARD = 6.0, 18.0, 4.4, 2.3
-_LAYOUT_WEIGHT = 300.0  # once
-# The share of zeros is estimated from about so many examples.
-_SAMPLE = 500
-
-
-def density(examples: Array) -> float:
-    """Share of the numbers in `examples` (n, d) that are not zero, in a sample of evenly spaced examples."""
-    sample = examples[:: max(1, len(examples) // _SAMPLE)]
-    return np.count_nonzero(sample) / sample.size
-
-
-def choose(nets: Sequence[MLP], masks: Sequence[Mask], examples: Array) -> str:
-    """The path that should take the least time to train `nets` together on `examples` (n, inputs)."""
-    inputs, units = nets[0].inputs, sum(net.widths[1] for net in nets)
-    weights = sum(np.count_nonzero(net.prunable) for net in nets)
-    kept = sum(np.count_nonzero(mask & net.prunable) for net, mask in zip(nets, masks, strict=True))
-    firsts = [net.unpack(mask)[0].weights for net, mask in zip(nets, masks, strict=True)]
-    used = np.count_nonzero(np.concatenate(firsts).any(axis=0))
-    entries = density(examples) * inputs
-    costs = {
-        DENSE: _PIXEL * inputs + _DENSE_WEIGHT * weights,
-        SPARSE_INPUTS: entries * (_ENTRY + _ENTRY_WEIGHT * units) + _DENSE_WEIGHT * (weights - inputs * units),
-        SPARSE_WEIGHTS: _GATHERED_PIXEL * inputs + _TRANSPOSED_PIXEL * used + _KEPT_WEIGHT * kept,
-    }
-    return min((path for path in PATHS if _countable(path, nets)), key=costs.__getitem__)
-
-
-def live_columns(examples: Array, epochs: int) -> NDArray[np.intp]:
-    """Numbers of the inputs that are not zero in every one of `examples`; all, if to skip the others is no gain.
-
-    A few of the others fill the rows up to whole vectors. To copy the examples without the rest takes about as long as
-    it saves in one epoch.
-    """
-    live = np.asarray(examples.any(axis=0))
-    dead = np.flatnonzero(~live)
-    live[dead[: -max(1, int(live.sum())) % _VECTOR]] = True
-    return np.flatnonzero(live if np.mean(~live) * epochs > 1 else np.ones_like(live))
-
-
-def skipping_pays(net: MLP, theta: Array, n: int) -> bool:
-    """Whether the logits of `n` examples should take less time when the weights that are zero are skipped."""
-    weights, kept = np.count_nonzero(net.prunable), np.count_nonzero(theta[net.prunable])
-    dense = n * (_PIXEL * net.inputs + _DENSE_WEIGHT_FORWARD * weights)
-    pixels = (_GATHERED_PIXEL + _TRANSPOSED_PIXEL) * net.inputs
-    skipping = n * (pixels + _KEPT_WEIGHT_FORWARD * kept) + _LAYOUT_WEIGHT * weights
-    return bool(skipping < dense and np.isfinite(theta).all() and _countable(SPARSE_WEIGHTS, [net]))
-
-
-def check_path(path: str, nets: Sequence[MLP]) -> None:
-    """Raise ArgumentError unless `path` is one of PATHS that can train `nets`."""
-    if path not in PATHS:
-        raise ArgumentError(f"path: found {path!r}, expected one of {', '.join(PATHS)}")
-    if not _countable(path, nets):
-        raise ArgumentError(f"path: found {path!r}, expected 'dense' for layers of more than {MOST_COLUMNS} inputs")
-
-
-def _countable(path: str, nets: Sequence[MLP]) -> bool:
-    """Whether the columns of all sparse matrices have a number: those of the images, or the weights of all networks."""
-    columns = [nets[0].inputs]
-    if path == SPARSE_WEIGHTS:
-        columns += map(sum, zip(*(net.widths[1:-1] for net in nets), strict=True))
-    return path == DENSE or max(columns) <= MOST_COLUMNS

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from npnet.backprop import as_examples, as_targets, check_theta, compiled_for
 from npnet.descent import Examples, Rule, State, begin
 from npnet.errors import ArgumentError
-from npnet.layouts import DENSE, SPARSE_INPUTS, Live, check_path, choose, compressed, live_columns, no_rows
+from npnet.layouts import Live, compressed, live_columns, no_rows
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
+from npnet.paths import DENSE, SPARSE_INPUTS, check_path, choose
 from npnet.schedules import EarlyStopping, Schedule, as_schedule
 
 
@@ -22,7 +23,7 @@ class Training(NamedTuple):
 
     `epoch` counts from 1; without early stopping it is the last. 0 means that no epoch was better than the start:
     the stopping metric was NaN throughout, and `theta` is what training began with. `path` is one of
-    `npnet.layouts.PATHS`, the way that was taken.
+    `npnet.paths.PATHS`, the way that was taken.
     """
 
     theta: NDArray[np.floating]
@@ -77,7 +78,7 @@ def train(
     stop
         Early stopping; None trains for all `epochs`.
     path
-        One of `npnet.layouts.PATHS`; they agree up to rounding. None: the one that should be fastest for this network,
+        One of `npnet.paths.PATHS`; they agree up to rounding. None: the one that should be fastest for this network,
         mask and share of zeros in `x`.
 
     Returns

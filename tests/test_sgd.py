@@ -16,9 +16,9 @@ from npnet.backprop import forward, gradient, losses
 from npnet.errors import ArgumentError, DataError
 from npnet.kernels.losses import LOSSES
 from npnet.kernels.passes import CHUNK
-from npnet.layouts import PATHS
 from npnet.metrics import METRICS, evaluate
 from npnet.mlp import MLP
+from npnet.paths import PATHS
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
 from npnet.sgd import Training, train, train_together
 
