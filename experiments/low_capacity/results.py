@@ -54,7 +54,7 @@ class Results:
 
     def seeds(self, arm: str) -> int:
         """Number of seeds of an arm."""
-        return len(self.of(arm, self.pairs[0], self.widths[0]))
+        return len(self.of(arm, self.pairs[0], self.widths[0], min(self.rates[arm])))
 
     def scores(
         self, arm: str, pair: Pair, width: int, condition: str = "clean", level: float = 0.0, metric: str = "f1"
