@@ -112,7 +112,7 @@ def _against_width(results: Results, labels: Mapping[str, str], caption: str, fo
             row[0].set_ylabel(title)
         for axes, arm in zip(grid[0], ARMS, strict=True):
             axes.set(title=f"4v9, {arm}", xlabel="")
-        drawing.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=15)
+        drawing.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=15)
         return save(drawing, folder, name, caption)
 
 
