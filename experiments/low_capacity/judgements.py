@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, interval, spread
+from experiments.low_capacity import judged_saliency
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 from experiments.low_capacity.published import (
     DEAD_UNITS_AT,
@@ -13,13 +14,13 @@ from experiments.low_capacity.published import (
     NOISE_PAIR,
     PATCH,
     PRUNED_PERCENT,
-    SALIENCY_PAIR,
     SALIENCY_WIDTH,
     SEEDS,
     SIGMAS,
     WIDTHS,
 )
 from experiments.low_capacity.results import Results, Study, pair_name
+from experiments.low_capacity.verdicts import OF_THE_PAPER, REPRODUCTION, by_arm, unless_divided_twice
 
 NEAR_FIGURE_3, CELLS_NEAR = 0.015, 53 / 55
 ENOUGH_F1, STABLE = 0.90, 0.02
@@ -28,8 +29,6 @@ BARELY = 0.001
 MODERATE = 0.5
 DAMAGE = ("gaussian noise", "occlusion")
 SMALL, LARGE = 24, 64
-KEPT = 0.5
-REPRODUCTION, OF_THE_PAPER = "Is it the same experiment?", "The paper's claims"
 
 
 def figure_3(study: Study) -> Judgement:
@@ -81,7 +80,7 @@ def capacity(study: Study) -> Judgement:
         parts.append(f"{arm}: {', '.join(texts)}")
         widths = [width for width, _ in found]
         grows[arm] = widths == sorted(widths) and widths[0] < widths[-1]
-    return _by_arm("; ".join(parts), grows)
+    return by_arm("; ".join(parts), grows)
 
 
 def divided_twice(study: Study) -> Judgement:
@@ -110,7 +109,7 @@ def divided_twice(study: Study) -> Judgement:
             f"{100 * max(removed):.2f} % of the weights"
         )
         unchanged[arm] = abs(changes[worst]) < BARELY
-    return _by_arm("; ".join(parts), unchanged)
+    return by_arm("; ".join(parts), unchanged)
 
 
 def pruning(study: Study) -> Judgement:
@@ -136,7 +135,7 @@ def pruning(study: Study) -> Judgement:
         parts.append(
             f"4v9 h24 at a true 95 %, {arm}: F1 {spread(clean)} -> {spread(f1)}, balanced accuracy {spread(balanced)}"
         )
-    return _unless_divided_twice("; ".join(parts), unchanged)
+    return unless_divided_twice("; ".join(parts), unchanged)
 
 
 def dead(study: Study) -> Judgement:
@@ -157,7 +156,7 @@ def dead(study: Study) -> Judgement:
                 appeared[text] = after > before
         parts.append(f"{arm}: {'; '.join(appeared)}")
         none[arm] = not any(appeared.values())
-    return _by_arm("; ".join(parts), none)
+    return by_arm("; ".join(parts), none)
 
 
 def robustness(study: Study) -> Judgement:
@@ -190,24 +189,6 @@ def robustness(study: Study) -> Judgement:
     return Judgement(measured, Verdict.FAILS)
 
 
-def saliency(study: Study) -> Judgement:
-    """Ask whether the pruned network's maps keep at least half of the dense one's most salient pixels."""
-    results = study.networks
-    parts, kept = [], {}
-    for arm in ARMS:
-        agreements = [result["saliency"] for result in results.of(arm, SALIENCY_PAIR, SALIENCY_WIDTH)]
-        texts = []
-        for name in ("pruned", "divided twice", "randomised"):
-            overlaps = [agreement[name]["overlap"] for agreement in agreements]
-            ranks = [agreement[name]["rank_correlation"] for agreement in agreements]
-            kept[name, arm] = np.mean(overlaps) >= KEPT
-            label = "true 95 %" if name == "pruned" else name
-            texts.append(f"{label} {spread(overlaps, 2)}, rank correlation {spread(ranks, 2)}")
-        parts.append(f"{arm}: {'; '.join(texts)}")
-    measured = f"share of the 5 % most salient pixels kept, {'. '.join(parts)}"
-    return _unless_divided_twice(measured, kept)
-
-
 def moderate(study: Study) -> Judgement:
     """Count networks and sparsities up to 50 % at which F1 rises, and at which it falls: their interval excludes 0."""
     results = study.networks
@@ -228,30 +209,7 @@ def moderate(study: Study) -> Judgement:
         more[arm] = rises > falls
     if results.seeds(CORRECTED) < 2:
         return Judgement("; ".join(parts), Verdict.OPEN)
-    return _by_arm("; ".join(parts), more)
-
-
-def _unless_divided_twice(measured: str, true_for: dict[tuple[str, str], bool]) -> Judgement:
-    """Holds if true at a true 95 % in both arms; a condition if true for the released division in both arms."""
-    if all(true_for["pruned", arm] for arm in ARMS):
-        return Judgement(measured, Verdict.HOLDS)
-    if all(true_for["divided twice", arm] for arm in ARMS):
-        return Judgement(measured, Verdict.CONDITIONAL, 'the "95 %" is divided by 100 twice and removes 0.95 %')
-    return Judgement(measured, Verdict.FAILS)
-
-
-def _by_arm(measured: str, true_in: dict[str, bool]) -> Judgement:
-    """Holds if true in both arms; a condition if in one; fails otherwise."""
-    if all(true_in.values()):
-        return Judgement(measured, Verdict.HOLDS)
-    conditions = {
-        AS_RELEASED: "the networks are trained as released, by 100 full-batch steps",
-        CORRECTED: "the networks are trained to convergence",
-    }
-    for arm, true in true_in.items():
-        if true:
-            return Judgement(measured, Verdict.CONDITIONAL, conditions[arm])
-    return Judgement(measured, Verdict.FAILS)
+    return by_arm("; ".join(parts), more)
 
 
 CLAIMS: tuple[Claim[Study], ...] = (
@@ -308,16 +266,6 @@ CLAIMS: tuple[Claim[Study], ...] = (
         OF_THE_PAPER,
     ),
     Claim(
-        "The network pruned by 95 % keeps the saliency of the dense one, on 4v9 h24",
-        "by eye, on single images",
-        f"holds if the pruned network's map keeps at least {KEPT:.0%} of the dense map's 5 % most salient pixels, "
-        f"in the "
-        "mean over 200 images, in both arms; a condition if only with the released division",
-        saliency,
-        "saliency.png",
-        OF_THE_PAPER,
-    ),
-    Claim(
         "Moderate pruning sometimes improves F1",
         "single cells of the pruning figure",
         "cells: pair x width >= 4 x sparsity up to 50 %; holds if the change's interval over seeds lies above 0 in "
@@ -326,4 +274,5 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "pruning_f1.png",
         OF_THE_PAPER,
     ),
+    *judged_saliency.CLAIMS,
 )

@@ -23,4 +23,7 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Path]:
         noise.occlusion(networks, folder),
         saliency.saliency(networks, folder),
         saliency.saliency_agreement(networks, folder),
+        saliency.saliency_across_widths(networks, folder),
+        saliency.saliency_corrupted(networks, folder),
+        saliency.forward_difference(networks, folder),
     ]
