@@ -371,7 +371,7 @@ def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
         Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
         Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
     )
-    drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
+    drawn = {each.path.name for each in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
     assert {claim.figure for claim in judgements.CLAIMS} <= drawn
 
 

@@ -11,10 +11,10 @@ from experiments.low_capacity.published import (
     SALIENCY_WIDTH,
 )
 from experiments.low_capacity.results import Results
-from experiments.style import figure, save
+from experiments.style import Drawn, figure, save
 
 
-def saliency(results: Results, folder: Path) -> Path:
+def saliency(results: Results, folder: Path) -> Drawn:
     """Input gradients of the logit for right and wrong answers, dense and pruned, both arms."""
     maps = {arm: results.of(arm, SALIENCY_PAIR, SALIENCY_WIDTH)[0]["maps"] for arm in ARMS}
     kinds = [(label, right) for label in (0, 1) for right in (True, False)]
@@ -46,7 +46,7 @@ def saliency(results: Results, folder: Path) -> Path:
         return save(drawing, folder, "saliency.png", caption)
 
 
-def saliency_agreement(results: Results, folder: Path) -> Path:
+def saliency_agreement(results: Results, folder: Path) -> Drawn:
     """Agreement of dense and pruned saliency against width, with the floor of a randomised network."""
     labels = {
         "divided twice": 'pruned, "95 %" divided twice',
