@@ -44,7 +44,7 @@ def test_a_figure_is_a_file_with_its_caption(tmp_path):
     panels, under = np.split(inked(imread(path)), [-height])
     assert abs(panels.sum() - inked(plain).sum()) <= 1  # all of the panels, and nothing of the caption
     assert under.sum() > 30
-    assert not under[:10].any()
+    assert 10 <= under.argmax() <= 18  # the gap above the caption is 2 % of the height, 13.5 pixels
 
 
 def test_equal_figures_are_equal_files_with_any_settings(tmp_path):
