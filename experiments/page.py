@@ -230,7 +230,7 @@ def _setting(name: str, value: object) -> str:
 
 
 def _value(value: object) -> str:
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return ", ".join(map(_value, value))
     return "not given" if value is None else _text(str(value))
 
