@@ -54,8 +54,8 @@ dd, ul { margin: 0; padding: 0; }
 li { list-style: none; padding-left: 1rem; text-indent: -1rem; }
 figure { margin: 0 0 3.5rem; }
 .wide { overflow-x: auto; background: #fff; padding: .5rem; border-radius: .3rem; }
-/* Not below a third of its size, where letters would be lost: it scrolls in its frame instead. */
-.wide img { display: block; width: 100%; min-width: calc(var(--width) / 3); max-width: var(--width); }
+/* At half its size; where there is no room, smaller, but no smaller than its letters allow: it scrolls in its frame. */
+.wide img { display: block; width: 100%; min-width: calc(var(--width) / 3); max-width: calc(var(--width) / 2); }
 .wide img { height: auto; object-fit: cover; object-position: top; }
 figcaption { margin-top: .75rem; }
 .file { color: var(--soft); }
@@ -74,6 +74,7 @@ details dl { grid-template-columns: minmax(6.5rem, max-content) 1fr; }
   .number { float: left; width: 2rem; }
   .claim, .verdict { padding-left: 2rem; width: auto; }
   dt { margin-top: .5rem; }
+  .wide img { min-width: calc(var(--width) / 2.5); }
 }
 @media print {
   .wide { overflow: visible; }

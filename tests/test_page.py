@@ -92,7 +92,7 @@ def claim(statement, figure="a.png", also=(), group="Claims", text=""):
 def made(folder, text=""):
     """Five claims of two groups with all verdicts, and three figures, one of which no claim names."""
     drawn = []
-    for name, size in (("a.png", (900, 500)), ("b.png", (2400, 1000)), ("c.png", (300, 200))):
+    for name, size in (("a.png", (900, 500)), ("b.png", (2400, 1000)), ("c.png", (3600, 1100))):
         (folder / name).write_bytes(png(*size))
         drawn.append(Drawn(folder / name, f"About {name}. More {text}", 100))
     claims = [
@@ -354,26 +354,25 @@ def test_it_is_legible_at_any_width(chromium, tmp_path, width):
     assert found["page"] == width
     assert found["out"] == []
     assert found["letters"] >= 16
-    assert found["loaded"] == [900, 2400, 300]
+    assert found["loaded"] == [900, 2400, 3600]
     assert found["asked"] == []
     for (wide, high, frame), (natural, panels) in zip(
-        found["images"], [(900, 400), (2400, 900), (300, 100)], strict=True
+        found["images"], [(900, 400), (2400, 900), (3600, 1000)], strict=True
     ):
         assert frame < width
-        assert natural // 3 <= wide <= natural
+        assert natural // 3 <= wide <= natural // 2
         assert high == pytest.approx(wide * panels / natural, abs=1)
-    small, large, _ = found["images"]
+    small, large, huge = found["images"]
     (_, _, heads), number, claimed, verdict, term, text = found["places"]
     if width == 360:
-        assert large[0] == 800 > large[2]  # a third of its width: it scrolls in its frame
-        assert 300 < small[0] < small[2]
+        assert [small[0], large[0], huge[0]] == [360, 960, 1440]  # two fifths of their sizes: they scroll
         # What stood side by side now stands one under the other, without the heads of columns that are none.
         assert heads == 0
         assert number[1] == claimed[1]
         assert claimed[1] + claimed[2] <= verdict[1]
         assert (term[0], term[1] + term[2]) == (text[0], pytest.approx(text[1]))
     else:
-        assert small[0] == 900
+        assert (small[0], huge[0]) == (450, 1200)  # from a half to a third of their sizes
         assert large[0] == pytest.approx(large[2] - 17, abs=1)  # as wide as its frame, less the padding
         assert large[2] == pytest.approx((66 - 2.5) * 17, abs=1)
         assert heads > 0
@@ -397,5 +396,5 @@ def test_only_the_panels_of_a_figure_are_in_view(chromium, tmp_path, html):
     file.write_text(html, encoding="utf-8")
     opened(chromium, tmp_path, file, "--window-size=1280,4000", f"--screenshot={shot}")
     pixels = (imread(shot)[..., :3] * 255).round().astype(int)
-    assert (pixels == RED).all(axis=2).sum() > 900 * 400 + 300 * 100
+    assert (pixels == RED).all(axis=2).sum() > 450 * 200 + 1000 * 300
     assert not (pixels == BLUE).all(axis=2).any()
