@@ -22,6 +22,7 @@ from experiments.low_capacity.protocol import (
     trials,
 )
 from experiments.low_capacity.results import Results, Study, pair_name
+from experiments.style import Drawn
 from npnet.datasets import digit_pair, stratified_split
 from npnet.mlp import MLP
 
@@ -145,6 +146,12 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(one, 1) == 0
     printed = capsys.readouterr().out
+    assert printed.endswith(f" figures)\nopen {one}/index.html\n")
+    html = (one / "index.html").read_text(encoding="utf-8")
+    assert html.count("<article") == len(judgements.CLAIMS)
+    assert html.count("<img") == 12
+    assert "with 24 networks" in html
+    assert "A quick run" in html
     assert all(f"{number}. " in printed for number in range(1, 8))
     assert len(list((one / "figures").glob("*.png"))) == 15
     assert (one / "claims.md").read_text().count(" | **") == len(judgements.CLAIMS)
@@ -152,8 +159,9 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     settings = json.loads((one / "settings.json").read_text())
     assert settings["data"] == dict(dataset.checksums)
 
+    drawn = [Drawn(path, "", 0) for path in (one / "figures").glob("*.png")]
     with monkeypatch.context() as patch:
-        patch.setattr(figures, "draw_all", lambda *_: [])
+        patch.setattr(figures, "draw_all", lambda *_: drawn)
         assert run(two, 2) == 0
     assert (one / "results.jsonl").read_bytes() == (two / "results.jsonl").read_bytes()
     capsys.readouterr()
@@ -311,8 +319,8 @@ def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
         Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
         Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
     )
-    drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
-    assert {claim.figure for claim in judgements.CLAIMS} <= drawn
+    drawn = {each.path.name for each in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
+    assert {name for claim in judgements.CLAIMS for name in claim.figures} <= drawn
 
 
 def test_results_answer_by_seed():

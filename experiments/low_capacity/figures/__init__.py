@@ -5,9 +5,10 @@ from pathlib import Path
 from experiments.low_capacity.figures import capacity, noise, pruning, saliency
 from experiments.low_capacity.protocol import Task
 from experiments.low_capacity.results import Study
+from experiments.style import Drawn
 
 
-def draw_all(study: Study, example: Task, folder: Path) -> list[Path]:
+def draw_all(study: Study, example: Task, folder: Path) -> list[Drawn]:
     """Draw every figure into `folder`/figures; `example` is a task of 4v9 whose images show the corruptions."""
     networks = study.networks
     return [

@@ -13,7 +13,7 @@ from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 from experiments.low_capacity.published import LEARNING_RATES, RATE_F1
 from experiments.low_capacity.rates import f1_table, validation_loss
 from experiments.low_capacity.results import Results
-from experiments.style import figure, save
+from experiments.style import Drawn, figure, save
 
 _F1 = {AS_RELEASED: "best F1 on the training set", CORRECTED: "F1 on the validation set"}
 # The lowest F1 of the colours, and how many digits are written.
@@ -21,7 +21,7 @@ _SCALE = {AS_RELEASED: (0.0, 2), CORRECTED: (0.95, 3)}
 _TITLES = {arm: f"{arm}:\n{name}" for arm, name in _F1.items()}
 
 
-def heat_maps(results: Results, folder: Path) -> Path:
+def heat_maps(results: Results, folder: Path) -> Drawn:
     """Mean F1 for each width and rate, with the best rate of each width framed."""
     with figure(1, 2, panel=(8.5, 8.0)) as (drawing, grid):
         for axes, arm in zip(grid[0], ARMS, strict=True):
@@ -49,7 +49,7 @@ def heat_maps(results: Results, folder: Path) -> Path:
         return save(drawing, folder, "learning_rate_heat_map.png", caption)
 
 
-def scatter(results: Results, folder: Path) -> Path:
+def scatter(results: Results, folder: Path) -> Drawn:
     """F1 of every network against its rate, with the published values."""
     with figure(1, 2, panel=(7.5, 5.5)) as (drawing, grid):
         norm = LogNorm(min(results.widths), max(max(results.widths), min(results.widths) + 1))
