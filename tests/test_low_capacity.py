@@ -23,38 +23,10 @@ from experiments.low_capacity.protocol import (
     trials,
 )
 from experiments.low_capacity.results import Results, Study, pair_name
-from npnet.datasets import digit_pair, load, stratified_split
-from npnet.idx import write_idx
+from npnet.datasets import digit_pair, stratified_split
 from npnet.mlp import MLP
 
 LABELS = np.array([0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0])
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """A folder like MNIST's, with twelve training and six test images of 7 x 7 pixels for each digit."""
-    folder = tmp_path_factory.mktemp("tiny")
-    rng = np.random.default_rng(0)
-    for prefix, number in (("train", 12), ("t10k", 6)):
-        labels = np.tile(np.arange(10, dtype=np.uint8), number)
-        images = rng.integers(0, 100, (labels.size, 7, 7), dtype=np.uint8)
-        images[np.arange(labels.size), labels % 7, labels // 2] = 255
-        write_idx(folder / f"{prefix}-images-idx3-ubyte", images)
-        write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def dataset(tiny):
-    """The data set in that folder."""
-    return load("mnist", tiny)
-
-
-@pytest.fixture
-def short(monkeypatch):
-    """Trainings of a few epochs."""
-    monkeypatch.setattr(protocol, "EPOCHS", 3)
-    monkeypatch.setattr(protocol, "MOST_EPOCHS", 3)
 
 
 def test_the_released_split_is_scikit_learns():
@@ -276,7 +248,7 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
         }
         for t in wanted
     ]
-    return Study(Results(wanted, results), Results([], []))
+    return Study(Results(wanted, results), Results([], []), Results([], []))
 
 
 def figure_3(trial, error):
@@ -298,7 +270,7 @@ def test_rule_of_figure_3():
 def test_figure_3_is_not_judged_with_fewer_seeds_than_the_paper_has(dataset, short):
     wanted = [t for t in trials("", dataclasses.replace(QUICK, seeds=2), 0.3) if t.width == 4]
     results = Results(wanted, [measure([trial], dataset)[0] for trial in wanted])
-    assert judgements.figure_3(Study(results, Results([], []))).verdict is Verdict.OPEN
+    assert judgements.figure_3(Study(results, Results([], []), Results([], []))).verdict is Verdict.OPEN
 
 
 def test_rule_of_capacity():

@@ -98,3 +98,4 @@ class Study(NamedTuple):
 
     networks: Results
     rates: Results
+    limits: Results

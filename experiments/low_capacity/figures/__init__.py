@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.low_capacity.figures import capacity, noise, pruning, saliency
+from experiments.low_capacity.figures import capacity, limits, noise, pruning, saliency
 from experiments.low_capacity.protocol import Task
 from experiments.low_capacity.results import Study
 
@@ -23,4 +23,6 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Path]:
         noise.occlusion(networks, folder),
         saliency.saliency(networks, folder),
         saliency.saliency_agreement(networks, folder),
+        limits.limit(study.limits, folder),
+        limits.accuracy(study.limits, folder),
     ]
