@@ -1,6 +1,7 @@
 """How sparse the networks can be: what is pruned, what it is trained from, the limit, the rules and the figures."""
 
 import dataclasses
+import itertools
 import json
 import math
 
@@ -26,6 +27,7 @@ from experiments.low_capacity.limits import (
     limit,
     measure,
     retrained,
+    shuffled,
 )
 from experiments.low_capacity.protocol import (
     ARMS,
@@ -134,7 +136,7 @@ def test_every_mask_has_the_true_sparsity_asked_for():
 def test_masks_of_one_method_are_nested():
     _, found = rounds(PAIR)
     for calls in found.values():
-        for before, after in zip(calls, calls[1:], strict=False):
+        for before, after in itertools.pairwise(calls):
             for wide, narrow in zip(before[2], after[2], strict=True):
                 assert not (narrow & ~wide).any()
 
@@ -177,16 +179,28 @@ def test_new_weights_are_drawn_as_the_first_ones_and_put_into_the_masks_of_the_t
     assert drawn[drawn != 0].std() == pytest.approx(0.1, rel=0.1)
 
 
-def test_random_masks_depend_on_the_seed_and_not_on_the_weights():
-    _, one = rounds(PAIR)
-    _, other = rounds(PAIR, shift=1.0)
-    _, seed = rounds([trial(6, seed=1), trial(24, seed=1)])
-    for number in range(len(LEVELS)):
-        for k in range(2):
-            mask = one[RANDOM][number][2][k]
-            np.testing.assert_array_equal(mask, other[RANDOM][number][2][k])
-            assert (mask != seed[RANDOM][number][2][k]).any()
-            assert (one[FINE_TUNED][number][2][k] != other[FINE_TUNED][number][2][k]).any()
+def test_random_masks_keep_as_many_in_each_layer_as_the_tickets_in_other_places():
+    nets, found = rounds(PAIR)
+    _, other = rounds([trial(6, seed=1), trial(24, seed=1)])
+    for number, (_, _, tickets, _) in enumerate(found[REWOUND]):
+        for net, ticket, mask, another in zip(
+            nets, tickets, found[RANDOM][number][2], other[RANDOM][number][2], strict=True
+        ):
+            for where in net.weight_slices:
+                assert mask[where].sum() == ticket[where].sum()
+            assert (mask != ticket).any()
+            assert (mask != another).any()
+            assert mask[~net.prunable].all()
+
+
+def test_shuffled_places_are_all_equally_likely():
+    net = MLP((4, 2, 1))
+    mask = np.ones(net.size, dtype=bool)
+    mask[:6] = False
+    rng = np.random.default_rng(0)
+    share = np.mean([shuffled(net, mask, rng) for _ in range(2000)], axis=0)
+    np.testing.assert_allclose(share[:8], 0.25, atol=0.04)
+    np.testing.assert_array_equal(share[8:], 1.0)
 
 
 # The measures.
@@ -269,7 +283,7 @@ def test_units_without_inputs_or_output_are_disconnected():
     first.weights[1, 0] = False
     last.weights[0, [0, 2]] = False
     judged = Examples(np.array([[[0, 255]], [[255, 0]]], np.uint8), np.array([0, 1], np.uint8))
-    scores = limits._scores(net, mask, np.zeros(net.size), 7, judged)
+    scores = limits._scores(net, mask, np.zeros(net.size, np.float32), 7, judged)
     assert (scores["disconnected"], scores["epochs"], scores["removed"]) == (2, 7, 5 / 12)
     assert scores["accuracy"] == 0.5
 
@@ -300,7 +314,7 @@ def test_limits_of_the_mean_and_of_each_seed():
     def accuracy(trial, method, level):
         return 0.99 - (0.03 if trial.seed and level >= 0.98 else 0.0)
 
-    found, by_seed = limits.limits(made_up(accuracy).limits, CORRECTED, (4, 9), 12, REWOUND)
+    found, by_seed = limits.largest(made_up(accuracy).limits, CORRECTED, (4, 9), 12, REWOUND)
     assert found == 0.95
     np.testing.assert_array_equal(by_seed, [0.99, 0.95])
     levels, values = curve(made_up(accuracy).limits, CORRECTED, (4, 9), 12, REWOUND)

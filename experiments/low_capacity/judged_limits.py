@@ -16,7 +16,7 @@ from experiments.low_capacity.limits import (
     REWOUND,
     SCOPES,
     curve,
-    limits,
+    largest,
 )
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import WIDTHS
@@ -36,7 +36,7 @@ def cells(results: Results) -> list[Cell]:
 
 def reached(results: Results, arm: str, method: str) -> dict[Cell, bool]:
     """In which cells a method reaches 95 %, by the means over seeds."""
-    return {cell: limits(results, arm, *cell, method)[0] >= ASKED for cell in cells(results)}
+    return {cell: largest(results, arm, *cell, method)[0] >= ASKED for cell in cells(results)}
 
 
 def with_retraining(study: Study) -> Judgement:
@@ -45,7 +45,7 @@ def with_retraining(study: Study) -> Judgement:
     parts, widths = [], {}
     for method in (FINE_TUNED, ITERATIVE, REWOUND, RANDOM, NEW_WEIGHTS):
         found = reached(results, CORRECTED, method)
-        by_seed = np.sum([limits(results, CORRECTED, *cell, method)[1] >= ASKED for cell in found], axis=0)
+        by_seed = np.sum([largest(results, CORRECTED, *cell, method)[1] >= ASKED for cell in found], axis=0)
         parts.append(f"{method}: {sum(found.values())} of {len(found)}, by seed {spread(by_seed, 1)}")
         if method not in (RANDOM, NEW_WEIGHTS):
             short = [width for (_, width), reaches in found.items() if not reaches]
@@ -105,7 +105,7 @@ def without_retraining(study: Study) -> Judgement:
 
 def _extremes(results: Results, arm: str, method: str) -> str:
     """The lowest and the highest limit of the cells, and by seed the median over cells, in percent."""
-    found = {cell: limits(results, arm, *cell, method) for cell in cells(results)}
+    found = {cell: largest(results, arm, *cell, method) for cell in cells(results)}
     lowest, highest = (pick(found, key=lambda cell: found[cell][0]) for pick in (min, max))
     ends = [f"{100 * found[cell][0]:g} % ({pair_name(cell[0])} h{cell[1]})" for cell in (lowest, highest)]
     medians = 100 * np.median([by_seed for _, by_seed in found.values()], axis=0)
