@@ -8,7 +8,7 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import figures, judgements, measures, protocol, published, rates, released
+from experiments.low_capacity import figures, judgements, limits, measures, protocol, published, rates, released
 from experiments.low_capacity.measures import measure
 from experiments.low_capacity.protocol import (
     ARMS,
@@ -170,7 +170,7 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     assert run(one, 1) == 0
     printed = capsys.readouterr().out
     assert all(f"{number}. " in printed for number in range(1, 8))
-    assert len(list((one / "figures").glob("*.png"))) == 12
+    assert len(list((one / "figures").glob("*.png"))) == 14
     assert (one / "claims.md").read_text().count(" | **") == len(judgements.CLAIMS)
     assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
     settings = json.loads((one / "settings.json").read_text())
@@ -182,7 +182,7 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     assert (one / "results.jsonl").read_bytes() == (two / "results.jsonl").read_bytes()
     capsys.readouterr()
     assert run(two, 2) == 0
-    assert "12 of 12 trials found" in capsys.readouterr().err
+    assert "20 of 20 trials found" in capsys.readouterr().err
     assert (one / "figures" / "saliency.png").read_bytes() == (two / "figures" / "saliency.png").read_bytes()
 
 
@@ -338,10 +338,11 @@ def test_rule_of_moderate_pruning():
 
 
 def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
-    wanted, search = trials("", QUICK, 0.3), rates.trials("", QUICK)
+    wanted, search, sparse = trials("", QUICK, 0.3), rates.trials("", QUICK), limits.trials("", QUICK, 0.3)
     results = Study(
         Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
         Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
+        Results(sparse, [limits.measure([trial], dataset)[0] for trial in sparse]),
     )
     drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
     assert {claim.figure for claim in judgements.CLAIMS} <= drawn

@@ -172,7 +172,7 @@ def retrained(
 
 
 def shuffled(net: MLP, mask: Mask, rng: np.random.Generator) -> Mask:
-    """A mask that keeps in each layer as many weights, in places drawn at random (Frankle et al. 2021, arXiv 2009.08576)."""
+    """A mask that keeps as many weights in each layer, in places drawn at random (Frankle et al., arXiv 2009.08576)."""
     drawn = mask.copy()
     for where in net.weight_slices:
         drawn[where] = rng.permutation(mask[where])
