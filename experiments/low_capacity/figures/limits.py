@@ -44,10 +44,11 @@ def limit(results: Results, folder: Path) -> Path:
         caption = (
             "The largest true sparsity, in percent of all weights, at which (and at every lower one that was tried) "
             "accuracy is at most one point (0.01) below that of the dense networks, against the width of the hidden "
-            f"layer. Dashed: 95 %; with retraining nothing above {100 * levels[-1]:g} % was tried. The vertical axis "
-            "is logarithmic in the share that is kept. Points of one width are drawn side by side; a bar reaches from "
-            f"the lowest to the highest seed. {seeds(results)}; as released on the held-out fifth of the training "
-            "file, where nothing is trained again, as in the paper; corrected on the official test file."
+            f"layer; 0 is not even the lowest. Dashed: 95 %. With retraining {100 * levels[0]:g} to "
+            f"{100 * levels[-1]:g} % was tried. The vertical axis is logarithmic in the share that is kept. Points of "
+            "one width are drawn side by side; a bar reaches from the lowest to the highest seed. A random mask keeps "
+            f"as many weights in each layer as the rewound one. {seeds(results)}; as released on the held-out fifth of "
+            "the training file, where nothing is trained again, as in the paper; corrected on the official test file."
         )
         return save(drawing, folder, "limits.png", caption)
 
