@@ -466,6 +466,8 @@ def test_the_figure_of_the_limits(drawings, tmp_path):
     assert set(lines(released)) == {LAYERWISE, GLOBAL}
     assert set(lines(corrected)) == set(METHODS)
     np.testing.assert_allclose(lines(corrected)[REWOUND], [0.05] * 4)
+    (dashed,) = [line for line in corrected.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(dashed.get_ydata(), 0.05)
     bars = corrected.collections[0].get_segments()
     np.testing.assert_allclose([segment[:, 1] for segment in bars], [[0.02, 0.05]] * 4)
     assert "2 seeds as released, 2 corrected" in drawings[0].texts[-1].get_text().replace("\n", " ")
@@ -477,6 +479,8 @@ def test_the_figure_of_accuracy(drawings, tmp_path):
     assert path.exists()
     axes = np.reshape(drawings[0].axes, (3, 3))
     assert set(lines(axes[0, 0])) == {LAYERWISE, GLOBAL}
+    grey = axes[1, 0].patches[0].get_bbox()
+    np.testing.assert_allclose([grey.y0, grey.y1], [0.01, 0.02])
     np.testing.assert_allclose(lines(axes[1, 0])[RANDOM], 0.01 + 0.1 * np.array(SCALE.levels))
     np.testing.assert_allclose(lines(axes[2, 1])[RANDOM], [100 * k / 12 for k in (8, 9, 9, 9)])
 
