@@ -233,7 +233,7 @@ def made_up(shares=None, errors=None, seeds=3):
                 "forward_difference": [{"step": step, "error": error(step)} for step in saliency.STEPS],
             }
         )
-    return Study(Results(trials, results), Results([], []))
+    return Study(Results(trials, results))
 
 
 def both(**shares):

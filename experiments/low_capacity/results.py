@@ -93,8 +93,12 @@ class Results:
         return text.getvalue()
 
 
+_NOTHING = Results([], [])
+
+
 class Study(NamedTuple):
     """The results of a run, part by part; see `protocol.PARTS`."""
 
     networks: Results
-    rates: Results
+    rates: Results = _NOTHING
+    limits: Results = _NOTHING

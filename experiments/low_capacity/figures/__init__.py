@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.low_capacity.figures import capacity, noise, pruning, saliency
+from experiments.low_capacity.figures import capacity, limits, noise, pruning, rates, saliency
 from experiments.low_capacity.protocol import Task
 from experiments.low_capacity.results import Study
 from experiments.style import Drawn
@@ -12,6 +12,8 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Drawn]:
     """Draw every figure into `folder`/figures; `example` is a task of 4v9 whose images show the corruptions."""
     networks = study.networks
     return [
+        rates.heat_maps(study.rates, folder),
+        rates.scatter(study.rates, folder),
         capacity.capacity(networks, folder),
         capacity.training_curves(networks, folder),
         pruning.pruning(networks, "f1", "F1", folder),
@@ -27,4 +29,6 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Drawn]:
         saliency.saliency_across_widths(networks, folder),
         saliency.saliency_corrupted(networks, folder),
         saliency.forward_difference(networks, folder),
+        limits.limit(study.limits, folder),
+        limits.accuracy(study.limits, folder),
     ]
