@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.low_capacity.figures import capacity, limits, noise, pruning, rates, saliency
+from experiments.low_capacity.figures import capacity, difficulty, limits, noise, pruning, rates, saliency
 from experiments.low_capacity.protocol import Task
 from experiments.low_capacity.results import Study
 from experiments.style import Drawn
@@ -31,4 +31,6 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Drawn]:
         saliency.forward_difference(networks, folder),
         limits.limit(study.limits, folder),
         limits.accuracy(study.limits, folder),
+        difficulty.difficulty(study.difficulty, folder),
+        difficulty.capacity(study.difficulty, folder),
     ]
