@@ -79,9 +79,7 @@ def main(args: argparse.Namespace) -> None:
         check_digits(data, search)
         searched = Results(search, run(search, "learning rates"))
         rate = rates.chosen(searched)
-        wanted = [
-            trial for part in (protocol, limits, difficulty) for trial in part.trials(name, scale, rate)
-        ]
+        wanted = [trial for part in (protocol, limits, difficulty) for trial in part.trials(name, scale, rate)]
         check_digits(data, wanted)
         settings = write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
         found = run(wanted, "networks")

@@ -36,7 +36,10 @@ LINEAR = 0
 # Trained to convergence nearly every pair passes the paper's F1 with two units, so there the small widths are dense.
 WIDTHS = {AS_RELEASED: (2, 4, 8, 16, 32), CORRECTED: (1, 2, 3, 4, 8, 32)}
 
-ABSOLUTE, RELATIVE = DEFINITIONS = (f"mean F1 above {ENOUGH_F1:.2f}", "mean F1 within one point of the widest network's")
+ABSOLUTE, RELATIVE = DEFINITIONS = (
+    f"mean F1 above {ENOUGH_F1:.2f}",
+    "mean F1 within one point of the widest network's",
+)
 
 
 def trials(data: str, scale: Scale, learning_rate: float) -> list[Trial]:
