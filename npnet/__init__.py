@@ -13,9 +13,11 @@ from npnet.derivatives import activation_codes, gradient_norms, input_gradient, 
 from npnet.errors import ArgumentError, DataError, GradientError, NpnetError
 from npnet.gradcheck import check_gradient
 from npnet.idx import read_idx, write_idx
+from npnet.information import mutual_information, selectivity
 from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, dead_units, geometric, iterative, magnitude, prune, random_scores, sparsity
+from npnet.representation import principal_components, silhouette
 from npnet.saliency import gradient_times_input, integrated_gradients, randomisations, smooth_grad
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
 from npnet.sgd import train, train_together
@@ -57,15 +59,19 @@ __all__ = [
     "load",
     "losses",
     "magnitude",
+    "mutual_information",
     "occlude",
     "per_example_gradients",
     "predict",
+    "principal_components",
     "probabilities",
     "prune",
     "random_scores",
     "randomisations",
     "read_idx",
+    "selectivity",
     "shot_noise",
+    "silhouette",
     "smooth_grad",
     "sparsity",
     "step_decay",
