@@ -27,6 +27,7 @@ from npnet.errors import ArgumentError, NpnetError
 EXPERIMENTS = {
     "low_capacity": "experiments.low_capacity",
     "benchmark": "experiments.benchmark",
+    "readme": "experiments.readme",
 }
 
 _COMMAND = "python -m experiments"

@@ -4,11 +4,13 @@ The rule is written in the experiment's code before the numbers are seen, once i
 once as the function that judges.
 """
 
+import functools
+import itertools
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from npnet.errors import ArgumentError
 
 Results = TypeVar("Results")
+
+_RESAMPLES, _LEVEL = 10_000, 0.95
 
 
 class Verdict(Enum):
@@ -55,20 +59,22 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Claim(Generic[Results]):
-    """A statement of a paper and the rule that judges it.
+    """A statement, of a paper or of our own, and the rule that judges it.
 
     Attributes
     ----------
     statement : str
-        What the paper says.
+        What is claimed.
     published : str
-        The paper's numbers.
+        The paper's numbers, or that it has none.
     rule : str
         The rule in words.
     judge : callable
         The same rule as a function of the experiment's results.
     figure : str
         File name of the figure that shows it, in ``figures/``.
+    group : str
+        Heading under which it is listed; claims of one group follow one another.
     """
 
     statement: str
@@ -76,6 +82,7 @@ class Claim(Generic[Results]):
     rule: str
     judge: Callable[[Results], Judgement]
     figure: str
+    group: str = "Claims"
 
 
 def judge_all(claims: Iterable[Claim[Results]], results: Results) -> list[Judgement]:
@@ -83,34 +90,83 @@ def judge_all(claims: Iterable[Claim[Results]], results: Results) -> list[Judgem
     return [claim.judge(results) for claim in claims]
 
 
+def grouped(
+    claims: Sequence[Claim[Results]], judgements: Sequence[Judgement]
+) -> list[tuple[str, list[tuple[int, Claim[Results], Judgement]]]]:
+    """The claims under their headings, each with its number, from 1, and its judgement."""
+    numbered = [(k, *both) for k, both in enumerate(zip(claims, judgements, strict=True), 1)]
+    return [(heading, list(found)) for heading, found in itertools.groupby(numbered, lambda each: each[1].group)]
+
+
 def markdown(claims: Sequence[Claim[Results]], judgements: Sequence[Judgement]) -> str:
-    """The claims as a table in Markdown, for ``claims.md``."""
-    rows = [("claim", "published", "ours", "rule", "verdict", "figure"), ("---",) * 6]
-    for claim, judgement in zip(claims, judgements, strict=True):
-        verdict = f"**{judgement}**"
-        figure = f"[{claim.figure}](figures/{claim.figure})"
-        rows.append((claim.statement, claim.published, judgement.measured, claim.rule, verdict, figure))
-    return "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in rows)
+    """The claims as tables in Markdown, one a group, for ``claims.md``."""
+    tables = []
+    for heading, found in grouped(claims, judgements):
+        rows = [("", "claim", "published", "ours", "rule", "verdict", "figure"), ("---",) * 7]
+        for number, claim, judgement in found:
+            figure = f"[{claim.figure}](figures/{claim.figure})"
+            texts = (claim.statement, claim.published, judgement.measured, claim.rule, f"**{judgement}**", figure)
+            rows.append((str(number), *texts))
+        tables.append(f"## {heading}\n\n" + "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in rows))
+    return "\n".join(tables)
 
 
 def terminal(claims: Sequence[Claim[Results]], judgements: Sequence[Judgement], width: int = 100) -> str:
-    """The claims as text, wrapped to `width` columns."""
+    """The claims as text under the headings of their groups, wrapped to `width` columns."""
     blocks = []
-    for number, (claim, judgement) in enumerate(zip(claims, judgements, strict=True), 1):
-        first = f"{number}. "
-        lines = [(first, claim.statement)]
-        lines += [
-            (f"{'':{len(first)}}{name:<11}", text)
-            for name, text in (
-                ("published", claim.published),
-                ("ours", judgement.measured),
-                ("rule", claim.rule),
-                ("verdict", str(judgement)),
-                ("figure", f"figures/{claim.figure}"),
-            )
-        ]
-        blocks.append("".join(f"{_wrapped(start, text, width)}\n" for start, text in lines))
+    for heading, found in grouped(claims, judgements):
+        blocks.append(f"{heading}\n{'-' * len(heading)}\n")
+        for number, claim, judgement in found:
+            first = f"{number}. "
+            lines = [(first, claim.statement)]
+            lines += [
+                (f"{'':{len(first)}}{name:<11}", text)
+                for name, text in (
+                    ("published", claim.published),
+                    ("ours", judgement.measured),
+                    ("rule", claim.rule),
+                    ("verdict", str(judgement)),
+                    ("figure", f"figures/{claim.figure}"),
+                )
+            ]
+            blocks.append("".join(f"{_wrapped(start, text, width)}\n" for start, text in lines))
     return "\n".join(blocks)
+
+
+def interval(
+    samples: Sequence[float] | NDArray[np.floating],
+    statistic: Callable[[NDArray[Any]], NDArray[Any]] = lambda resamples: resamples.mean(axis=1),
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval over seeds: of the mean, unless another `statistic` is given.
+
+    Parameters
+    ----------
+    samples
+        A number, or an array of numbers, for each seed: shape (n, ...).
+    statistic
+        Maps 10,000 resamples (10,000, n, ...) to a number for each.
+
+    Returns
+    -------
+    (lowest, highest)
+        One seed says nothing of the spread: then (-inf, inf). NaN if a number is NaN. With few seeds the interval is
+        too narrow: with three it is the smallest and the largest of them.
+
+    Source: Efron 1979, "Bootstrap methods: another look at the jackknife". The resamples are the same in every call.
+    """
+    values = np.asarray(samples, dtype=np.float64)
+    if len(values) < 2:
+        return -np.inf, np.inf
+    with np.errstate(invalid="ignore"):
+        found = statistic(values[_resamples(len(values))])
+    # Not interpolated: a result of small counts stays one of them.
+    lowest, highest = np.quantile(found, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2], method="nearest")
+    return float(lowest), float(highest)
+
+
+@functools.cache
+def _resamples(n: int) -> NDArray[np.int64]:
+    return np.random.default_rng(0).integers(0, n, (_RESAMPLES, n))
 
 
 def deviation(values: Sequence[float] | NDArray[np.floating]) -> float:
@@ -120,10 +176,9 @@ def deviation(values: Sequence[float] | NDArray[np.floating]) -> float:
 
 
 def spread(values: Sequence[float] | NDArray[np.floating], digits: int = 3) -> str:
-    """Mean and standard deviation over seeds: ``"0.912 ± 0.004 (n = 10)"``.
+    """Mean and bootstrap `interval` over seeds: ``"0.912 [0.908, 0.916] (n = 10)"``.
 
-    The deviation is that of a sample, with n - 1 in the denominator; a single value has none. NaN and
-    infinities are shown.
+    A single value has no interval. NaN and infinities are shown.
 
     Raises
     ------
@@ -135,8 +190,9 @@ def spread(values: Sequence[float] | NDArray[np.floating], digits: int = 3) -> s
         raise ArgumentError("values is empty, expected one number per seed")
     if n == 1:
         return f"{values[0]:.{digits}f} (n = 1)"
+    lowest, highest = interval(values)
     with np.errstate(invalid="ignore"):
-        return f"{np.mean(values):.{digits}f} ± {deviation(values):.{digits}f} (n = {n})"
+        return f"{np.mean(values):.{digits}f} [{lowest:.{digits}f}, {highest:.{digits}f}] (n = {n})"
 
 
 def _cell(text: str) -> str:

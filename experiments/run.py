@@ -138,12 +138,19 @@ def run_trials(
     return [store.results[key(trial)] for trial in trials]
 
 
-def run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every experiment made of trials has.
+def folder_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command has which reads data and writes results.
 
     Without ``--out``, ``args.out`` is ``results/<experiment>``, or ``results/<experiment>-quick``.
     """
-    parser.add_argument("--quick", action="store_true", help="a small version of the experiment, in a minute or so")
+    parser.add_argument("--quick", action="store_true", help="a small version, in a minute or so")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: results/<experiment>)")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the MNIST files")
+
+
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every experiment made of trials has."""
+    folder_options(parser)
     parser.add_argument("--seeds", type=positive, metavar="N", help="how many seeds (default: as the experiment says)")
     parser.add_argument(
         "--workers",
@@ -152,8 +159,6 @@ def run_options(parser: argparse.ArgumentParser) -> None:
         default=os.cpu_count() or 1,
         help="how many trials run at a time (default: %(default)s, one per processor)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: results/<experiment>)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the MNIST files")
 
 
 def positive(text: str) -> int:

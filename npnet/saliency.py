@@ -145,12 +145,10 @@ def rank_correlation(a: ArrayLike, b: ArrayLike) -> NDArray[np.float64]:
     NaN where a map is constant or holds a NaN. Raises ArgumentError unless both are (n, inputs) of the same shape.
     """
     a, b = _two_sets(a, b)
-    correlations = []
-    for row, other in zip(a, b, strict=True):
-        p, q = _centred_ranks(row), _centred_ranks(other)
-        norm = np.sqrt((p @ p) * (q @ q))
-        correlations.append(p @ q / norm if norm > 0 else np.nan)
-    return np.array(correlations)
+    p, q = _centred_ranks(a), _centred_ranks(b)
+    covariance, p_square, q_square = ((u * v).sum(axis=1) for u, v in ((p, q), (p, p), (q, q)))
+    norm = np.sqrt(p_square * q_square)
+    return np.divide(covariance, norm, out=np.full(len(a), np.nan), where=norm > 0)
 
 
 def overlap(a: ArrayLike, b: ArrayLike, share: float = 0.05) -> NDArray[np.float64]:
@@ -171,10 +169,12 @@ def overlap(a: ArrayLike, b: ArrayLike, share: float = 0.05) -> NDArray[np.float
 
 
 def _most_salient(maps: Array, k: int) -> NDArray[np.bool_]:
-    largest = np.argsort(-np.abs(maps), axis=1, kind="stable")[:, :k]
-    chosen = np.zeros(maps.shape, dtype=np.bool_)
-    np.put_along_axis(chosen, largest, True, axis=1)
-    return np.asarray(chosen & (maps != 0))
+    sizes = np.abs(maps)
+    smallest = -np.partition(-sizes, k - 1, axis=1)[:, k - 1, None]
+    larger, equal = sizes > smallest, sizes == smallest
+    # Of those as large as the smallest that is chosen, the first ones fill the places that are left.
+    left = k - larger.sum(axis=1, keepdims=True)
+    return np.asarray((larger | (equal & (equal.cumsum(axis=1) <= left))) & (sizes != 0))
 
 
 def _two_sets(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
@@ -184,10 +184,17 @@ def _two_sets(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
     return a, b
 
 
-def _centred_ranks(values: Array) -> NDArray[np.float64]:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks = (last - (counts - 1) / 2)[inverse]
-    # np.unique takes NaN for the largest number.
-    ranks[np.isnan(values)] = np.nan
-    return np.asarray(ranks - ranks.mean())
+def _centred_ranks(maps: Array) -> NDArray[np.float64]:
+    """Mid-ranks of each row minus their mean; a row with a NaN is NaN."""
+    order = np.argsort(maps, axis=1)
+    ordered = np.take_along_axis(maps, order, axis=1)
+    new = np.ones(maps.shape, dtype=np.bool_)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    # Runs of equal values, in all rows one after the other: each value takes the place in the middle of its run.
+    starts = np.flatnonzero(new)
+    lengths = np.diff(starts, append=maps.size)
+    places = np.repeat(starts + (lengths - 1) / 2, lengths).reshape(maps.shape)
+    ranks = np.empty(maps.shape)
+    np.put_along_axis(ranks, order, places - places.mean(axis=1, keepdims=True), axis=1)
+    ranks[np.isnan(maps).any(axis=1)] = np.nan
+    return ranks

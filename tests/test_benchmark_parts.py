@@ -115,6 +115,25 @@ def test_the_loop_in_numpy_trains_as_npnet_does(tiny, short):
         np.testing.assert_allclose(theta, released.numpy_trained(trial, tiny), rtol=1e-4, atol=1e-6)
 
 
+def test_the_authors_loop_trains_as_npnet_does(tiny, short):
+    pytest.importorskip("sklearn", reason="the author's loop asks scikit-learn for its metrics: pip install '.[bench]'")
+    wanted = [t for t in protocol.trials("", protocol.QUICK, 0.3) if t.arm == protocol.AS_RELEASED][:2]
+    for theta, trial in zip(released.npnet_trained(wanted, tiny), wanted, strict=True):
+        np.testing.assert_allclose(theta, released.authors_trained(trial, tiny), rtol=1e-4, atol=1e-6)
+
+
+def test_the_authors_loop_is_timed_or_the_extra_is_named(tiny, short, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(released.importlib.util, "find_spec", lambda name: None)
+    released.main(arguments(tmp_path))
+    assert capsys.readouterr().out.endswith(
+        "as the author trains: needs scikit-learn and threadpoolctl: pip install -e '.[bench]'\n"
+    )
+    monkeypatch.setattr(released.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(released, "against_the_author", lambda group, data, threads, ours: print(len(group), threads))
+    released.main(arguments(tmp_path))
+    assert capsys.readouterr().out.endswith("\n2 2\n")
+
+
 def test_a_loop_that_trains_something_else_is_noticed(tiny, short, tmp_path, monkeypatch):
     monkeypatch.setattr(released, "LEARNING_RATE", 3.0)
     with pytest.raises(AssertionError):

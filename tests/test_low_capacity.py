@@ -199,7 +199,7 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     printed = capsys.readouterr().out
     assert all(f"{number}. " in printed for number in range(1, 8))
     assert len(list((one / "figures").glob("*.png"))) == 12
-    assert (one / "claims.md").read_text().count("\n") == 2 + len(judgements.CLAIMS)
+    assert (one / "claims.md").read_text().count(" | **") == len(judgements.CLAIMS)
     assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
     settings = json.loads((one / "settings.json").read_text())
     assert settings["data"] == dict(dataset.checksums)
@@ -257,8 +257,9 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
         rows += [("divided twice", p / 100, f1 if twice is None else twice) for p in published.PRUNED_PERCENT]
         damage = [("gaussian noise", sigma) for sigma in published.SIGMAS] + [("occlusion", published.PATCH)]
         rows += [(condition, level, f1 + noise(width, level)) for condition, level in damage]
+        metrics = ("f1", "balanced_accuracy", "auc", "accuracy")
         return [
-            {"condition": c, "level": level, "f1": value, "balanced_accuracy": value, "auc": value, "accuracy": value}
+            {"condition": c, "level": level, "removed": level / 100} | dict.fromkeys(metrics, value)
             for c, level, value in rows
         ]
 
@@ -308,10 +309,11 @@ def test_rule_of_capacity():
 
     judgement = judgements.capacity(made_up(best=harder))
     assert judgement.verdict is Verdict.CONDITIONAL
-    assert "as released: 0v1 4, 1v7 12, 5v6 24, 3v8 24, 4v9 24" in judgement.measured
+    assert "as released: 0v1 4 [4, 4], 1v7 12 [12, 12], 5v6 24 [24, 24], 3v8" in judgement.measured
     results = made_up(best=lambda t: 0.95 + (0.03 if t.seed else -0.03) * (t.width < 24))
-    assert judgements.minimum_width(results.networks, AS_RELEASED, (4, 9)) == 24
-    assert judgements.minimum_width(made_up(best=lambda t: 0.9).networks, AS_RELEASED, (4, 9)) == np.inf
+    assert judgements.minimum_width(results.networks, AS_RELEASED, (4, 9)) == (24, (4, 24))
+    nothing = made_up(best=lambda t: 0.9).networks
+    assert judgements.minimum_width(nothing, AS_RELEASED, (4, 9)) == (np.inf, (np.inf, np.inf))
 
 
 @pytest.mark.parametrize(
@@ -325,6 +327,15 @@ def test_rule_of_capacity():
 )
 def test_rule_of_pruning(pruned, twice, verdict):
     assert judgements.pruning(made_up(pruned=pruned, twice=twice)).verdict is verdict
+
+
+@pytest.mark.parametrize(("twice", "verdict"), [(0.9891, Verdict.HOLDS), (0.9889, Verdict.FAILS), (1, Verdict.FAILS)])
+def test_rule_of_the_double_division(twice, verdict):
+    judgement = judgements.divided_twice(made_up(twice=twice, pruned=0.5))
+    assert judgement.verdict is verdict
+    assert f"corrected: largest change {twice - 0.99:+.5f} (0v1 h4, 10 %)" in judgement.measured
+    assert "as released: largest change" in judgement.measured
+    assert '"95 %" removes 0.95 to 0.95 % of the weights' in judgement.measured
 
 
 def test_rule_of_dead_units():

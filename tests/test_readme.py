@@ -1,12 +1,22 @@
-"""The README's tour runs, and says what it prints."""
+"""The README's tour runs, and its numbers are those that were measured."""
 
+import argparse
 import doctest
+import json
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from experiments import readme
+from npnet.errors import ArgumentError
+
 README = Path(__file__).parent.parent / "README.md"
+SUMMARY = {"seconds": 61.4, "processors": 3, "networks": 1234, "figures": 5}
+SUMMARY |= {"collapse": {"as released": {"dense": "0.9 [0.8, 1.0] (n = 3)", "divided twice": "b", "pruned": "c"}}}
+SUMMARY |= {"claims": [{"group": "g", "number": 1, "statement": "it learns", "verdict": "holds only if h > 2"}]}
 
 
 @pytest.mark.skipif(
@@ -17,3 +27,71 @@ def test_the_tour_prints_what_it_says() -> None:
     outcome = doctest.testfile(str(README), module_relative=False)
     assert outcome.attempted > 15
     assert outcome.failed == 0
+
+
+def test_the_numbers_are_those_that_were_measured():
+    text = README.read_text(encoding="utf-8")
+    assert readme.rewritten(text) == text
+
+
+def test_all_that_was_measured_is_there():
+    for name in readme.SHOWN:
+        wanted = {Path(file).name for file in readme.module(name).MEASURED}
+        assert wanted == {path.name for path in readme.measured(name).iterdir()}
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A copy of the README and of what it is made from."""
+    for name in readme.SHOWN:
+        shutil.copytree(readme.measured(name), tmp_path / name / "measured")
+    monkeypatch.setattr(readme, "_HERE", tmp_path)
+    monkeypatch.setattr(readme, "README", Path(shutil.copy(README, tmp_path)))
+    return tmp_path
+
+
+def results(folder: Path, summary) -> argparse.Namespace:
+    (folder / "low_capacity" / "figures").mkdir(parents=True)
+    (folder / "low_capacity" / "summary.json").write_text(json.dumps(summary))
+    for file in readme.module("low_capacity").MEASURED:
+        if file.endswith(".png"):
+            (folder / "low_capacity" / file).write_bytes(b"png")
+    return argparse.Namespace(results=folder)
+
+
+def test_other_results_make_another_readme(elsewhere, tmp_path, capsys):
+    before = readme.README.read_text()
+    readme.main(results(tmp_path / "results", SUMMARY))
+    text = readme.README.read_text()
+    assert text != before
+    assert "In 1 min 01 s on 3 processors this run trained 1,234 networks, drew 5 figures and judged 1 claims." in text
+    assert "| as released | 0.9 [0.8, 1.0] (n = 3) | b | c |\n" in text
+    assert "| 1 | it learns | **holds only if h > 2** |\n" in text
+    assert (elsewhere / "low_capacity" / "measured" / "collapse.png").read_bytes() == b"png"
+    assert readme.rewritten(text) == text
+    outside = re.compile(r"<!-- low_capacity:.*?<!-- end of low_capacity -->", re.DOTALL)
+    assert outside.sub("", text) == outside.sub("", before)
+    assert capsys.readouterr().out.endswith("written from the results of low_capacity\n")
+
+
+def test_a_run_that_was_resumed_has_no_time(elsewhere, tmp_path):
+    readme.main(results(tmp_path / "results", SUMMARY | {"seconds": None}))
+    assert "\nIn several sittings on 3 processors" in readme.README.read_text()
+
+
+def test_a_readme_that_was_changed_by_hand_is_noticed():
+    text = README.read_text(encoding="utf-8")
+    begin = text.index("| hidden units |")
+    digit = re.search(r"\d\.\d", text[begin:])
+    at = begin + digit.start()
+    other = text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]
+    assert readme.rewritten(other) == text != other
+
+
+def test_nothing_to_write_and_nowhere_to_write_it(elsewhere, tmp_path):
+    with pytest.raises(ArgumentError, match=r"^--results: found no results of low_capacity or benchmark in "):
+        readme.main(argparse.Namespace(results=tmp_path / "nothing"))
+    with pytest.raises(
+        ArgumentError, match=r"^README\.md: found no part for low_capacity, expected the lines <!-- low"
+    ):
+        readme.rewritten("")

@@ -7,12 +7,14 @@ grows, and the memory of the main job.
 """
 
 import argparse
+import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from experiments.benchmark import kernels, pruned, released, scaling, training
-from experiments.run import positive
+from experiments.benchmark.peers import SYSTEMS
+from experiments.run import folder_options, positive
 from npnet.errors import ArgumentError
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -23,13 +25,14 @@ PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "scaling": scaling.main,
 }
 
+MEASURED = ("training.csv", "figures/training.png")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the benchmark."""
     parser.add_argument(
         "what", nargs="*", type=_part, metavar="WHAT", help=f"what to measure: {', '.join(PARTS)} (default: all)"
     )
-    parser.add_argument("--quick", action="store_true", help="few widths and epochs, in a minute or so")
     parser.add_argument(
         "--threads",
         type=positive,
@@ -37,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.cpu_count() or 1,
         help="threads that each system may use for training (default: %(default)s, one per processor)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: results/<experiment>)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the MNIST files")
+    folder_options(parser)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -51,6 +53,18 @@ def main(args: argparse.Namespace) -> None:
     for number, name in enumerate(dict.fromkeys(args.what or PARTS)):
         print("\n" * (number > 0) + f"== {name}")
         PARTS[name](args)
+
+
+def readme(folder: Path) -> str:
+    """The training benchmark as a table in Markdown: milliseconds of each system, a line a job."""
+    with (folder / "training.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    systems = [name for name in SYSTEMS if any(row["system"] == name for row in rows)]
+    jobs = sorted({(int(row["width"]), int(row["networks"])) for row in rows})
+    times = {(int(r["width"]), int(r["networks"]), r["system"]): f"{float(r['milliseconds']):.1f}" for r in rows}
+    lines = [["hidden units", "networks", *systems], ["---"] * (2 + len(systems))]
+    lines += [[str(w), str(n), *(times.get((w, n, name), "") for name in systems)] for w, n in jobs]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _part(text: str) -> str:

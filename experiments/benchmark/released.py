@@ -1,12 +1,17 @@
-"""The as-released arm of the low-capacity study against a loop in plain NumPy: many networks, full batches.
+"""The as-released arm of the low-capacity study against a loop in plain NumPy, and against how its author trains.
 
 165 networks of 11 widths on 5 pairs of digits with 3 seeds, 100 steps on all images. npnet trains the 11 widths of a
 pair and seed together and computes the F1 after each epoch, as the study does. The loop trains each network by itself
 and computes no metric. Both train as many at a time as there are threads, with BLAS on one.
+
+The author's program trains one network after the other in float64, with BLAS on all threads, and asks scikit-learn for
+four metrics in each epoch. That takes so long that it is measured on the first networks only.
 """
 
 import argparse
 import dataclasses
+import functools
+import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
@@ -15,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import npnet
-from experiments.benchmark.measure import Spread, as_csv, interleaved
-from experiments.low_capacity import released
+from experiments.benchmark.measure import Spread, as_csv, interleaved, seconds
 from experiments.low_capacity.protocol import (
     AS_RELEASED,
     DEFAULT,
     QUICK,
     Trial,
     company,
+    initial_theta,
     network,
     task,
     trained,
@@ -67,15 +72,34 @@ def main(args: argparse.Namespace) -> None:
             times.append(interleaved([ours, numpys], 1)[0])
             for theta, other in zip(found["npnet"], found["NumPy"], strict=True):
                 np.testing.assert_allclose(theta, other, rtol=TOLERANCE, atol=TOLERANCE)
-    seconds = np.array(times)
-    total = seconds.sum(axis=0)
-    ratio = Spread.of(seconds[:, 1] / seconds[:, 0])
+    both = np.array(times)
+    total = both.sum(axis=0)
+    ratio = Spread.of(both[:, 1] / both[:, 0])
     print(
         f"npnet {total[0]:.1f} s, NumPy {total[1]:.1f} s, ratio {total[1] / total[0]:.2f} "
         f"[{ratio.lowest:.2f}, {ratio.highest:.2f}]; all end with the same parameters to {TOLERANCE:g}"
     )
-    rows = [{"round": k, "npnet_s": float(a), "numpy_s": float(b)} for k, (a, b) in enumerate(seconds)]
+    rows = [{"round": k, "npnet_s": float(a), "numpy_s": float(b)} for k, (a, b) in enumerate(both)]
     write_atomically(args.out / "released.csv", as_csv(rows))
+    if importlib.util.find_spec("sklearn") and importlib.util.find_spec("threadpoolctl"):
+        against_the_author(companies[0], data, args.threads, float(total[0]) / len(wanted))
+    else:
+        print("as the author trains: needs scikit-learn and threadpoolctl: pip install -e '.[bench]'")
+
+
+def against_the_author(group: list[Trial], data: Dataset, threads: int, ours: float) -> None:
+    """Print what a training takes as the author's program does it, in seconds, and its ratio to npnet's."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(threads, "blas"):
+        times = np.array([seconds(functools.partial(authors_trained, trial, data)) for trial in group])
+    for trial in group[:1]:
+        thetas = authors_trained(trial, data), npnet_trained([trial], data)[0]
+        np.testing.assert_allclose(*thetas, rtol=TOLERANCE, atol=TOLERANCE)
+    print(
+        f"as the author trains: {Spread.of(times).text(2)} s a training ({len(times)} of them, one after the other, "
+        f"BLAS on {threads} threads), npnet {ours:.3f} s: ratio of the means {times.mean() / ours:.1f}"
+    )
 
 
 def npnet_trained(group: list[Trial], data: Dataset) -> list[Array]:
@@ -87,7 +111,7 @@ def numpy_trained(trial: Trial, data: Dataset) -> Array:
     """Parameters of one network after full-batch gradient descent in NumPy, into arrays made beforehand."""
     examples = task(trial.arm, trial.pair, trial.seed, data)
     net = network(trial, examples)
-    theta = released.initial_theta(net, trial.pair, trial.seed)
+    theta = initial_theta(trial, net)
     (w1, b1), (w2, b2) = net.unpack(theta)
     assert b1 is not None
     assert b2 is not None
@@ -112,4 +136,35 @@ def numpy_trained(trial: Trial, data: Dataset) -> Array:
         np.matmul(below.T, x, out=gradient)
         w1 -= gradient
         b1 -= below.sum(axis=0)
+    return theta
+
+
+def authors_trained(trial: Trial, data: Dataset) -> Array:
+    """Parameters of one network after the same descent in float64, with the metrics of every epoch by scikit-learn."""
+    from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
+
+    examples = task(trial.arm, trial.pair, trial.seed, data)
+    net = network(trial, examples)
+    theta = initial_theta(trial, net).astype(np.float64)
+    (w1, b1), (w2, b2) = net.unpack(theta)
+    assert b1 is not None
+    assert b2 is not None
+    n = len(examples.training.labels)
+    x = examples.training.images.reshape(n, -1) / np.float32(255)  # The author's images are float32.
+    labels = examples.training.labels.astype(np.int64)
+    history = []
+    for _ in range(EPOCHS):
+        z = x @ w1.T + b1
+        a = np.maximum(z, 0)
+        p = 1 / (1 + np.exp(-(a @ w2.T + b2)))[:, 0]
+        answers = (p >= 0.5).astype(np.int64)
+        loss = -np.mean(labels * np.log(p) + (1 - labels) * np.log(1 - p))
+        metrics = [metric(labels, answers, zero_division=0) for metric in (precision_score, recall_score, f1_score)]
+        history.append([loss, np.mean(answers == labels), *metrics, roc_auc_score(labels, p)])
+        delta = (p - labels)[:, None]
+        below = delta @ w2 * (z > 0)
+        w2 -= LEARNING_RATE * (delta.T @ a) / n
+        b2 -= LEARNING_RATE * delta.mean()
+        w1 -= LEARNING_RATE * (below.T @ x) / n
+        b1 -= LEARNING_RATE * below.mean(axis=0)
     return theta

@@ -6,6 +6,8 @@ Networks" (arXiv 2507.16278), trained as its author's code does ("as released") 
 
 import argparse
 import dataclasses
+import json
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -29,10 +31,13 @@ from experiments.low_capacity.protocol import (
 )
 from experiments.low_capacity.published import NOISE_PAIR
 from experiments.low_capacity.results import Results, Study
+from experiments.low_capacity.summary import readme as readme
+from experiments.low_capacity.summary import summary
 from experiments.run import run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
 from npnet.datasets import load
 
+MEASURED = ("summary.json", "figures/collapse.png")
 _MEASURE = {NETWORKS: measures.measure, RATES: rates.measure}
 
 
@@ -44,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Train and measure all networks, draw the figures, judge the claims and print them."""
+    began = time.monotonic()
     data = load("mnist", args.data)
     name = fingerprint(data.checksums)
     scale = QUICK if args.quick else FULL if args.full else DEFAULT
@@ -58,6 +64,7 @@ def main(args: argparse.Namespace) -> None:
         def run(wanted: list[Trial], label: str) -> list[dict[str, Any]]:
             return run_trials(wanted, work, store, executor, cost=cost, label=label, together=company)
 
+        resumed = bool(store.results)
         search = rates.trials(name, scale)
         check_digits(data, search)
         searched = Results(search, run(search, "learning rates"))
@@ -76,6 +83,15 @@ def main(args: argparse.Namespace) -> None:
     figures = draw_all(study, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
     judgements = judge_all(CLAIMS, study)
     write_atomically(args.out / "claims.md", markdown(CLAIMS, judgements).encode())
+    run_facts = {
+        # Of a run that found results of an earlier one the time says nothing.
+        "seconds": None if resumed else time.monotonic() - began,
+        "processors": args.workers,
+        "networks": len(search) + len(found),
+        "figures": len(figures),
+    }
+    text = json.dumps(summary(study, CLAIMS, judgements, run_facts), indent=2, ensure_ascii=False)
+    write_atomically(args.out / "summary.json", f"{text}\n".encode())
     print(terminal(CLAIMS, judgements))
     if args.quick:
         print("A quick run: few networks, one seed; the verdicts are about these alone.")

@@ -175,22 +175,32 @@ def network(trial: Trial, examples: Task) -> MLP:
     return MLP((inputs, trial.width, 1) if trial.width else (inputs, 1))
 
 
-def initial_theta(trial: Trial, net: MLP) -> NDArray[np.floating]:
+def draws(trial: Trial, width: int, twin: bool) -> np.random.Generator:
+    """What initialises a network of this width of a trial's company and, for a width of 0, orders the batches of all.
+
+    No network that is drawn has a width of 0. A `twin` has draws of its own.
+    """
+    return np.random.default_rng([trial.seed, *trial.pair, width, *[1] * twin])
+
+
+def initial_theta(trial: Trial, net: MLP, *, twin: bool = False) -> NDArray[np.floating]:
     """Weights N(0, 0.1²) and zero biases, in the arm of the paper and for its networks by its draws."""
-    if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS:
+    if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS and not twin:
         return released.initial_theta(net, trial.pair, trial.seed)
-    return net.init(np.random.default_rng([trial.seed, *trial.pair, trial.width]), "normal")
+    return net.init(draws(trial, trial.width, twin), "normal")
 
 
-def trained(trials: Sequence[Trial], examples: Task) -> list[Training]:
-    """Train the networks of trials of one `company` as their arm says."""
+def trained(trials: Sequence[Trial], examples: Task, *, twin: bool = False) -> list[Training]:
+    """Train the networks of trials of one `company` as their arm says.
+
+    A `twin` is the same network on the same data from another initialisation and, corrected, in another order.
+    """
     nets = [network(trial, examples) for trial in trials]
-    thetas = [initial_theta(trial, net) for trial, net in zip(trials, nets, strict=True)]
+    thetas = [initial_theta(trial, net, twin=twin) for trial, net in zip(trials, nets, strict=True)]
     if trials[0].arm == AS_RELEASED:
         settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": trials[0].learning_rate}
         return train_together(nets, thetas, *examples.training, metrics=("f1",), **settings)
-    rng = np.random.default_rng([trials[0].seed, *trials[0].pair, 0])  # No network that is drawn has a width of 0.
-    return converged(nets, thetas, examples, trials[0].learning_rate, rng)
+    return converged(nets, thetas, examples, trials[0].learning_rate, draws(trials[0], 0, twin))
 
 
 def converged(

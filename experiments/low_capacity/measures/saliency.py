@@ -1,0 +1,156 @@
+"""How far saliency maps agree: of a pruned network, of one trained anew, of randomised ones, on corrupted images.
+
+A map is the absolute gradient of the logit by the pixels. That of the probability, which the paper looks at, is the
+same map times one number an image, and so has the same ranks and the same most salient pixels.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
+from experiments.low_capacity.protocol import Examples, Task, Trial, initial_theta, network
+from experiments.low_capacity.published import NOISE_WIDTHS, SALIENCY_WIDTH
+from npnet.backprop import forward
+from npnet.derivatives import input_gradient
+from npnet.metrics import predict
+from npnet.mlp import MLP
+from npnet.saliency import forward_difference, overlap, randomisations, rank_correlation
+
+MAPS = 100  # images whose maps are compared
+SHOWN = ("divided twice", "pruned", "twin")  # beside the dense network's
+STEPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)  # the paper's is the first
+
+Theta = NDArray[np.floating]
+Corrupted = tuple[str, float, NDArray[np.floating]]
+Agreement = dict[str, float]
+
+
+def measure(
+    trials: Sequence[Trial],
+    thetas: Sequence[Theta],
+    twins: Sequence[Theta],
+    examples: Task,
+    corrupted: Sequence[Corrupted],
+) -> list[dict[str, Any]]:
+    """Compare the maps of the trained networks of one company, each with those of others.
+
+    Parameters
+    ----------
+    thetas, twins
+        Parameters of each trial's network, and of the same one trained from another draw.
+    corrupted
+        Condition, level and all the images judged by.
+
+    Returns
+    -------
+    list of dict
+        "saliency": the `agreement` with the dense network's maps of those of the networks of `_others`, and of "h24",
+        the paper's width, in networks of another width.
+        "saliency_corrupted": for the widths of the paper's corruptions, see `_under_corruption`.
+        "maps", "forward_difference": for the paper's width, see `_maps` and `_errors`.
+    """
+    judged = examples.judged
+    nets = [network(trial, examples) for trial in trials]
+    dense = [_map(net, theta, judged.images[:MAPS]) for net, theta in zip(nets, thetas, strict=True)]
+    paper = next((maps for trial, maps in zip(trials, dense, strict=True) if trial.width == SALIENCY_WIDTH), None)
+    results = []
+    for trial, net, theta, twin, maps in zip(trials, nets, thetas, twins, dense, strict=True):
+        others = _others(trial, net, theta, twin)
+        compared = {name: _map(net, other, judged.images[:MAPS]) for name, other in others.items()}
+        if paper is not None and trial.width != SALIENCY_WIDTH:
+            compared[f"h{SALIENCY_WIDTH}"] = paper
+        result: dict[str, Any] = {"saliency": {name: agreement(maps, other) for name, other in compared.items()}}
+        if trial.width in NOISE_WIDTHS:
+            result["saliency_corrupted"] = [
+                row
+                for name, maps_of in (("dense", theta), ("pruned", others["pruned"]))
+                for row in _under_corruption(name, net, maps_of, judged.images, corrupted)
+            ]
+        if trial.width == SALIENCY_WIDTH:
+            shown = _shown(net, theta, judged)
+            result["maps"] = _maps(net, {"dense": theta} | {name: others[name] for name in SHOWN}, judged, shown)
+            result["forward_difference"] = _errors(net, theta, judged.images[shown])
+        results.append(result)
+    return results
+
+
+def agreement(maps: NDArray[Any], others: NDArray[Any]) -> Agreement:
+    """How far two sets of maps agree: means over images.
+
+    "rank_correlation" is Spearman's, 0 for a constant map, which correlates with nothing; "overlap" is the share of the
+    5 % most salient pixels that both have. Below 1 for equal maps with fewer pixels than that which are not 0.
+    """
+    constant = (maps == maps[:, :1]).all(axis=1) | (others == others[:, :1]).all(axis=1)
+    ranks = np.where(constant, 0.0, rank_correlation(maps, others))
+    return {"rank_correlation": float(ranks.mean()), "overlap": float(overlap(maps, others).mean())}
+
+
+def _map(net: MLP, theta: Theta, images: NDArray[Any]) -> NDArray[Any]:
+    return np.abs(input_gradient(net, theta, images))
+
+
+def _others(trial: Trial, net: MLP, theta: Theta, twin: Theta) -> dict[str, Theta]:
+    """What a network's maps are compared with.
+
+    The network pruned by 95 %, and by 0.95 %, as the released code does when asked for 95 %; one trained anew on the
+    same data; and, as sanity checks of Adebayo et al. 2018 (arXiv 1810.03292), the network with the weights of its last
+    layer permuted, with those of both layers permuted, and as it was before training.
+    """
+    (_, last), (_, both) = randomisations(net, theta, np.random.default_rng(trial.seed), cascading=True)
+    return {
+        "pruned": pruned(net, theta, COLLAPSE),
+        "divided twice": pruned(net, theta, COLLAPSE / 100),
+        "twin": twin,
+        "last layer randomised": last,
+        "randomised": both,
+        "untrained": initial_theta(trial, net),
+    }
+
+
+def _under_corruption(
+    name: str, net: MLP, theta: Theta, images: NDArray[Any], corrupted: Iterable[Corrupted]
+) -> list[dict[str, Any]]:
+    """Agreement of a network's maps on corrupted images with its own on the clean ones: a row a condition and level."""
+    clean = _map(net, theta, images[:MAPS])
+    return [
+        {"network": name, "condition": condition, "level": level} | agreement(clean, _map(net, theta, damaged[:MAPS]))
+        for condition, level, damaged in (("clean", 0.0, images), *corrupted)
+    ]
+
+
+def _shown(net: MLP, theta: Theta, judged: Examples) -> list[int]:
+    """Indices of the first right and the first wrong answer on each digit; what there is not is left out."""
+    right = predict(forward(net, theta, judged.images)) == judged.labels
+    found = [
+        np.flatnonzero((judged.labels == label) & (right == answer)) for label in (0, 1) for answer in (True, False)
+    ]
+    return [int(indices[0]) for indices in found if indices.size]
+
+
+def _maps(net: MLP, thetas: dict[str, Theta], judged: Examples, shown: Sequence[int]) -> list[dict[str, Any]]:
+    """Input gradients of the logit of each network, to six digits; "right" says whether the dense one is."""
+    right = predict(forward(net, thetas["dense"], judged.images[shown])) == judged.labels[shown]
+    maps = {name: input_gradient(net, theta, judged.images[shown]) for name, theta in thetas.items()}
+    return [
+        {"label": int(judged.labels[index]), "right": bool(right[row]), "image": judged.images[index].tolist()}
+        | {name: [float(f"{value:.6g}") for value in values[row]] for name, values in maps.items()}
+        for row, index in enumerate(shown)
+    ]
+
+
+def _errors(net: MLP, theta: Theta, images: NDArray[Any]) -> list[dict[str, float]]:
+    """How far the paper's forward difference of the probability is from the gradient, step by step, in float64.
+
+    "error" is ‖difference - gradient‖ / ‖gradient‖, the mean over `images`; NaN if a gradient is 0.
+    """
+    theta = theta.astype(np.float64)
+    gradient = input_gradient(net, theta, images, "probability")
+    rows = []
+    for step in STEPS:
+        distance = np.linalg.norm(forward_difference(net, theta, images, step=step) - gradient, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rows.append({"step": step, "error": float(np.mean(distance / np.linalg.norm(gradient, axis=1)))})
+    return rows
