@@ -73,7 +73,7 @@ def separability(hidden: Array, labels: NDArray[np.integer], judged: Array, trut
     mean = hidden.mean(axis=0, dtype=np.float64)
     # The deviation of equal numbers may round to one that is not 0.
     deviation = np.where(np.ptp(hidden, axis=0) > 0, hidden.std(axis=0, dtype=np.float64), 1.0)
-    # As the study's networks are, whose kernels are compiled already.
+    # Like the study's networks, for whose dtype the kernels are compiled already.
     seen, asked = (((values - mean) / deviation).astype(np.float32) for values in (hidden, judged))
     net = MLP((hidden.shape[1], 1))
     found = train(

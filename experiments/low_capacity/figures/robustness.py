@@ -1,0 +1,74 @@
+"""Corruption at matched clean accuracy on 4v9: networks followed along their training."""
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.claims import interval
+from experiments.low_capacity.figures.axes import MARKERS, seeds
+from experiments.low_capacity.judged_inner import CORRUPTIONS, LARGE, SMALL, last_change, matched_change
+from experiments.low_capacity.measures.robustness import WIDTHS
+from experiments.low_capacity.protocol import ARMS
+from experiments.low_capacity.published import NOISE_PAIR, PATCH, SIGMAS
+from experiments.low_capacity.results import Results
+from experiments.style import COLOURS, figure, save
+
+_FOLLOWED = {"gaussian noise 0.3": "noise, sigma 0.3", "gaussian noise 0.5": "noise, sigma 0.5"}
+_FOLLOWED |= {f"occlusion {PATCH}": f"{PATCH} x {PATCH} patch of zeros"}
+_TICKS = [*(f"σ {sigma:g}" for sigma in SIGMAS), "patch"]
+
+
+def trajectories(results: Results, folder: Path) -> Path:
+    """Accuracy under corruption against clean accuracy along training, a colour a width, both arms."""
+    widths = [width for width in results.widths if width in WIDTHS]
+    with figure(2, len(_FOLLOWED), panel=(5.0, 4.2), sharex="row", sharey="row") as (drawing, grid):
+        for row, arm in zip(grid, ARMS, strict=True):
+            for axes, (name, title) in zip(row, _FOLLOWED.items(), strict=True):
+                for number, width in enumerate(widths):
+                    for seed, result in enumerate(results.of(arm, NOISE_PAIR, width)):
+                        clean, under = (
+                            [100 * entry[each] for entry in result["trajectory"]] for each in ("clean", name)
+                        )
+                        colour, marker = COLOURS[number], MARKERS[number]
+                        axes.plot(clean, under, color=colour, linewidth=1, alpha=0.5)
+                        axes.plot(clean[-1:], under[-1:], marker, color=colour, label="" if seed else f"h{width}")
+                axes.set_title(f"{title}, {arm}", fontsize=14)
+                axes.set_xlabel("clean accuracy (%)")
+            row[0].set_ylabel("accuracy under\ncorruption (%)")
+        grid[0, 0].legend(fontsize=12)
+        caption = (
+            "4v9, accuracy on corrupted images against that on clean ones as training goes on, a line a network; the "
+            "marker is the network that is kept. At one clean accuracy, the higher line is the more robust network. "
+            f"{seeds(results)}."
+        )
+        return save(drawing, folder, "robustness_along_training.png", caption)
+
+
+def matched_robustness(results: Results, folder: Path) -> Path:
+    """How much more accurate h64 is than h24 under each corruption, after training and at matched clean accuracy."""
+    places = np.arange(len(CORRUPTIONS))
+    with figure(1, 2, panel=(7.0, 4.6), sharey=True) as (drawing, grid):
+        for axes, arm in zip(grid[0], ARMS, strict=True):
+            changes = {
+                "trained networks": [last_change(results, arm, name) for name in CORRUPTIONS],
+                "at matched clean accuracy": [matched_change(results, arm, name)[0] for name in CORRUPTIONS],
+            }
+            for number, (label, samples) in enumerate(changes.items()):
+                x = places + 0.3 * number - 0.15
+                means = np.array([100 * values.mean() for values in samples])
+                if len(samples[0]) > 1:
+                    ends = 100 * np.array([interval(values) for values in samples])
+                    axes.vlines(x, *ends.T, color=COLOURS[number])
+                axes.plot(x, means, MARKERS[number], color=COLOURS[number], label=label)
+            axes.axhline(0, color="grey", linewidth=1, linestyle="--")
+            axes.set_xticks(places, _TICKS)
+            axes.set(title=f"4v9, {arm}", xlabel="corruption")
+        grid[0, 0].set_ylabel(f"accuracy of h{LARGE} minus\nthat of h{SMALL} (% points)")
+        grid[0, 0].legend(fontsize=13)
+        caption = (
+            f"What {LARGE} hidden units gain over {SMALL} under Gaussian noise of standard deviation σ and under a "
+            f"{PATCH} x {PATCH} patch of zeros: of the trained networks, and at the largest clean accuracy that both "
+            f"had in training. Mean and 95 % bootstrap interval over seeds (of one seed the mean alone). "
+            f"{seeds(results)}."
+        )
+        return save(drawing, folder, "matched_robustness.png", caption)
