@@ -116,8 +116,8 @@ def lost(study: Study) -> Judgement:
         best = [information(results, arm, SALIENCY_WIDTH, level, "largest") for level in (0.0, COLLAPSE)]
         gone[arm] = interval(pruned / dense)[1] < LOST
         parts.append(
-            f"{arm}: output {spread(dense, 2)} -> {spread(pruned, 2)} bit, a share of {spread(pruned / dense, 2)}; best "
-            f"hidden unit {spread(best[0], 2)} -> {spread(best[1], 2)} bit"
+            f"{arm}: output {spread(dense, 2)} -> {spread(pruned, 2)} bit, a share of {spread(pruned / dense, 2)}; "
+            f"best hidden unit {spread(best[0], 2)} -> {spread(best[1], 2)} bit"
         )
     measured = "; ".join(parts)
     if results.seeds(CORRECTED) < 2:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from experiments.low_capacity.figures import capacity, noise, pruning, saliency
+from experiments.low_capacity.figures import capacity, information, noise, pruning, representation, robustness, saliency
 from experiments.low_capacity.protocol import Task
 from experiments.low_capacity.results import Study
 
@@ -23,4 +23,10 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Path]:
         noise.occlusion(networks, folder),
         saliency.saliency(networks, folder),
         saliency.saliency_agreement(networks, folder),
+        representation.scatter(networks, folder),
+        representation.separability(networks, folder),
+        information.information(networks, folder),
+        information.units(networks, folder),
+        robustness.trajectories(networks, folder),
+        robustness.matched_robustness(networks, folder),
     ]

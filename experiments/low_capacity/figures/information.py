@@ -1,4 +1,4 @@
-"""Mutual information with the digit and class selectivity of the hidden units of 4v9, along pruning and unit by unit."""
+"""What the hidden units of 4v9 say of the digit, and how selective they are, along pruning and unit by unit."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def information(results: Results, folder: Path) -> Path:
             axes.set_title(f"4v9, {arm}")
         for axes in grid[-1]:
             axes.set_xlabel("weights removed (%)")
-        grid[0, 0].legend(fontsize=13, ncols=2, loc="lower left")
+        grid[2, 0].legend(fontsize=13, ncols=2, loc="upper right")
         caption = (
             "What output and hidden units say of the digit on the images judged by, after one-shot magnitude pruning "
             "of a true share of the weights: mutual information with the label (16 equally filled bins, "

@@ -18,7 +18,7 @@ from npnet.representation import principal_components
 LABELS = {"dense": "dense", "divided twice": '"95 %" divided twice', "pruned": "true 95 %"}
 PERPLEXITY = 30
 _HOW = {
-    "t-SNE": "t-SNE by scikit-learn (perplexity 30, from the principal components, random state 0). Distances between "
+    "t-SNE": f"t-SNE by scikit-learn (perplexity {PERPLEXITY}, from the principal components, random state 0). Distances between "
     "clusters mean nothing; without scikit-learn the two principal components are drawn",
     "principal components": "The two principal components, with their share of the variance; t-SNE is drawn if "
     "scikit-learn is there (pip install 'npnet[tsne]')",
@@ -37,35 +37,45 @@ def scatter(results: Results, folder: Path) -> Path:
                 for label in (0, 1):
                     x, y = shown[classes == label].T
                     axes.plot(x, y, MARKERS[label], color=COLOURS[label], markersize=5, alpha=0.6, markeredgewidth=0)
-                again = len(points) - len(np.unique(points, axis=0))
-                axes.set_title(f"{arm}, {LABELS[name]}\n{again} of {len(points)} coincide{text}", fontsize=14)
+                axes.set_title("\n".join([f"{arm}, {LABELS[name]}", *text, *_degenerate(points)]), fontsize=14)
                 axes.set(xticks=[], yticks=[])
         for label, digit in enumerate(SALIENCY_PAIR):
             grid[0, 0].plot([], [], MARKERS[label], color=COLOURS[label], label=str(digit))
         grid[0, 0].legend(fontsize=14, loc="best", handletextpad=0)
         caption = (
-            "Activations of the 24 hidden units of 4v9 on images judged by, dense and pruned, for the first seed of "
-            f"each arm (n = 1). {_HOW[how]}. What coincides is so many images whose activations are those of another, "
-            "to five digits: a picture may hide them under one point or draw them apart. Judge by separability.png."
+            f"Activations of the {SALIENCY_WIDTH} hidden units of 4v9 on images judged by, dense and pruned, for the first seed of "
+            f"each arm (n = 1). {_HOW[how]}. Constant units, and points that are those of other images to five digits, "
+            "are counted where there are any. A picture is no measure of separability: see separability.png."
         )
         return save(drawing, folder, "representation.png", caption)
 
 
-def embedded(points: NDArray[np.float64]) -> tuple[str, NDArray[np.float64], str]:
-    """Points (n, d) in two dimensions: how that was done, (n, 2) coordinates, and what to add to the title.
+def embedded(points: NDArray[np.float64]) -> tuple[str, NDArray[np.float64], list[str]]:
+    """Points (n, d) in two dimensions: how that was done, (n, 2) coordinates, and what to say of this picture.
 
     By t-SNE if scikit-learn can be imported, else the first two principal components.
     """
     try:
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
     except ImportError:
         scores, share = principal_components(points, 2)
-        return "principal components", scores, f"\n{share[0]:.0%} and {share[1]:.0%} of the variance"
+        return "principal components", scores, [f"{share[0]:.0%} and {share[1]:.0%} of the variance"]
     if (points == points[0]).all():
         # From principal components of no variance t-SNE cannot start.
-        return "t-SNE", np.zeros((len(points), 2)), ""
+        return "t-SNE", np.zeros((len(points), 2)), []
     tsne: Any = TSNE(init="pca", random_state=0, perplexity=min(PERPLEXITY, (len(points) - 1) / 3))
-    return "t-SNE", tsne.fit_transform(points), ""
+    # In one thread: the same bits on every machine, and many times as fast where others compute too.
+    with threadpool_limits(1):
+        return "t-SNE", tsne.fit_transform(points), []
+
+
+def _degenerate(points: NDArray[np.float64]) -> list[str]:
+    """How many units are constant, and how many points are those of other images, where there are any."""
+    constant = int((points == points[0]).all(axis=0).sum())
+    again = len(points) - len(np.unique(points, axis=0))
+    units, points_again = f"{constant} of {points.shape[1]} units constant", f"{again} of {len(points)} points coincide"
+    return [units] * bool(constant) + [points_again] * bool(again)
 
 
 def separability(results: Results, folder: Path) -> Path:
@@ -78,15 +88,17 @@ def separability(results: Results, folder: Path) -> Path:
                 for number, name in enumerate(PRUNINGS):
                     samples = [representation(results, arm, width, name, measure) for width in widths]
                     line(axes, widths, samples, number, LABELS[name])
+                    axes.lines[-1].set_markersize(15 - 4 * number)  # The first two are mostly one over the other.
                 own = [results.scores(arm, SALIENCY_PAIR, w, "pruned", 0.95, "balanced_accuracy") for w in widths]
                 if measure == "separability":
                     axes.plot(widths, [each.mean() for each in own], "k:", label="its own output, true 95 %")
                     axes.set_title(f"4v9, {arm}")
                 width_axis(axes, widths)
+                axes.set_xticks(widths)
             row[0].set_ylabel(title)
         for axes in grid[0]:
             axes.set_xlabel("")
-        grid[0, 0].legend(fontsize=12)
+        grid[1, 0].legend(*grid[0, 0].get_legend_handles_labels(), fontsize=12, loc="upper right")
         caption = (
             "How far the hidden layer separates 4 from 9, dense and pruned, against width. Above: a linear classifier "
             "trained anew on the hidden activations of the training images, on those judged by; dotted, the pruned "

@@ -1,13 +1,15 @@
 """Corruption at matched clean accuracy on 4v9: networks followed along their training."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.claims import interval
-from experiments.low_capacity.figures.axes import MARKERS, seeds
+from experiments.low_capacity.figures.axes import MARKERS, line, seeds
 from experiments.low_capacity.judged_inner import CORRUPTIONS, LARGE, SMALL, last_change, matched_change
-from experiments.low_capacity.measures.robustness import WIDTHS
+from experiments.low_capacity.measures.robustness import WIDTHS, Row, at_clean
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import NOISE_PAIR, PATCH, SIGMAS
 from experiments.low_capacity.results import Results
@@ -15,33 +17,41 @@ from experiments.style import COLOURS, figure, save
 
 _FOLLOWED = {"gaussian noise 0.3": "noise, sigma 0.3", "gaussian noise 0.5": "noise, sigma 0.5"}
 _FOLLOWED |= {f"occlusion {PATCH}": f"{PATCH} x {PATCH} patch of zeros"}
-_TICKS = [*(f"σ {sigma:g}" for sigma in SIGMAS), "patch"]
+_TICKS = [*(f"noise {sigma:g}" for sigma in SIGMAS), "patch"]
 
 
 def trajectories(results: Results, folder: Path) -> Path:
-    """Accuracy under corruption against clean accuracy along training, a colour a width, both arms."""
+    """Accuracy under corruption against clean accuracy along training, a line a width, both arms."""
     widths = [width for width in results.widths if width in WIDTHS]
     with figure(2, len(_FOLLOWED), panel=(5.0, 4.2), sharex="row", sharey="row") as (drawing, grid):
         for row, arm in zip(grid, ARMS, strict=True):
             for axes, (name, title) in zip(row, _FOLLOWED.items(), strict=True):
                 for number, width in enumerate(widths):
-                    for seed, result in enumerate(results.of(arm, NOISE_PAIR, width)):
-                        clean, under = (
-                            [100 * entry[each] for entry in result["trajectory"]] for each in ("clean", name)
-                        )
-                        colour, marker = COLOURS[number], MARKERS[number]
-                        axes.plot(clean, under, color=colour, linewidth=1, alpha=0.5)
-                        axes.plot(clean[-1:], under[-1:], marker, color=colour, label="" if seed else f"h{width}")
+                    followed = [result["trajectory"] for result in results.of(arm, NOISE_PAIR, width)]
+                    levels = _levels(followed)
+                    samples = [100 * np.array([at_clean(rows, x, name) for rows in followed]) for x in levels]
+                    line(axes, [100 * x for x in levels], samples, number, f"h{width}")
+                    axes.lines[-1].set_markevery(3)
+                    for rows in followed:
+                        last = 100 * rows[-1]["clean"], 100 * rows[-1][name]
+                        axes.plot(*last, MARKERS[number], color=COLOURS[number], markersize=6, alpha=0.5)
                 axes.set_title(f"{title}, {arm}", fontsize=14)
                 axes.set_xlabel("clean accuracy (%)")
             row[0].set_ylabel("accuracy under\ncorruption (%)")
         grid[0, 0].legend(fontsize=12)
         caption = (
-            "4v9, accuracy on corrupted images against that on clean ones as training goes on, a line a network; the "
-            "marker is the network that is kept. At one clean accuracy, the higher line is the more robust network. "
-            f"{seeds(results)}."
+            "4v9, accuracy on corrupted images when that on clean ones first reaches a level in training: mean and "
+            "standard deviation over seeds, as far as all reach it; single markers are the networks that are kept. At "
+            f"one clean accuracy the higher line is the more robust width. {seeds(results)}."
         )
         return save(drawing, folder, "robustness_along_training.png", caption)
+
+
+def _levels(followed: Sequence[Sequence[Row]]) -> NDArray[np.float64]:
+    """Clean accuracies that all of these networks pass between their first checkpoint and their best."""
+    first = max(rows[0]["clean"] for rows in followed)
+    best = min(max(row["clean"] for row in rows) for rows in followed)
+    return np.linspace(first, best, 13) if first < best else np.empty(0)
 
 
 def matched_robustness(results: Results, folder: Path) -> Path:
@@ -61,14 +71,14 @@ def matched_robustness(results: Results, folder: Path) -> Path:
                     axes.vlines(x, *ends.T, color=COLOURS[number])
                 axes.plot(x, means, MARKERS[number], color=COLOURS[number], label=label)
             axes.axhline(0, color="grey", linewidth=1, linestyle="--")
-            axes.set_xticks(places, _TICKS)
+            axes.set_xticks(places, _TICKS, fontsize=12)
             axes.set(title=f"4v9, {arm}", xlabel="corruption")
-        grid[0, 0].set_ylabel(f"accuracy of h{LARGE} minus\nthat of h{SMALL} (% points)")
-        grid[0, 0].legend(fontsize=13)
+        grid[0, 0].set_ylabel(f"accuracy of h{LARGE} minus\nthat of h{SMALL} (percentage points)")
+        grid[0, 1].legend(fontsize=13, loc="upper left")
         caption = (
-            f"What {LARGE} hidden units gain over {SMALL} under Gaussian noise of standard deviation σ and under a "
-            f"{PATCH} x {PATCH} patch of zeros: of the trained networks, and at the largest clean accuracy that both "
-            f"had in training. Mean and 95 % bootstrap interval over seeds (of one seed the mean alone). "
+            f"What {LARGE} hidden units gain over {SMALL} under Gaussian noise of standard deviation {SIGMAS[0]:g} to "
+            f"{SIGMAS[-1]:g} and under a {PATCH} x {PATCH} patch of zeros: of the trained networks, and at the largest "
+            "clean accuracy that both had in training. Mean and 95 % bootstrap interval over seeds (none of one seed). "
             f"{seeds(results)}."
         )
         return save(drawing, folder, "matched_robustness.png", caption)

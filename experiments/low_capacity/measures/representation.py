@@ -17,7 +17,7 @@ from npnet.sgd import train
 WIDTHS = (4, 12, 24, 64)  # whose hidden layers are looked into
 PRUNINGS = {"dense": 0.0, "divided twice": COLLAPSE / 100, "pruned": COLLAPSE}
 COMPARED = 500  # judged images between which the silhouette takes all distances
-SHOWN = 400  # judged images in the picture
+SHOWN = 300  # judged images in the picture
 STEPS, RATE, MOMENTUM = 100, 0.2, 0.9
 
 Array = NDArray[np.floating]

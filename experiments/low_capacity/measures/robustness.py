@@ -86,9 +86,6 @@ def trajectory(
 def matched(trajectories: Mapping[int, Sequence[Row]], name: str) -> tuple[float, dict[int, float]]:
     """Accuracy under a corruption where all networks have the same clean accuracy, the largest that all reach.
 
-    Between two checkpoints both accuracies are taken to change in proportion. What counts is the first time that a
-    network reaches the level; NaN if it was above it at its first checkpoint already.
-
     Parameters
     ----------
     trajectories
@@ -99,18 +96,22 @@ def matched(trajectories: Mapping[int, Sequence[Row]], name: str) -> tuple[float
     Returns
     -------
     (float, dict)
-        The clean accuracy, and the corrupted one by width.
+        The clean accuracy, and the corrupted one by width as of `at_clean`.
     """
     level = min(max(row["clean"] for row in rows) for rows in trajectories.values())
-    return level, {width: _reached(rows, level, name) for width, rows in trajectories.items()}
+    return level, {width: at_clean(rows, level, name) for width, rows in trajectories.items()}
 
 
-def _reached(rows: Sequence[Row], level: float, name: str) -> float:
-    """The accuracy under `name` when the clean one first rises to `level`, which it does."""
-    k = next(k for k, row in enumerate(rows) if row["clean"] >= level)
-    if rows[k]["clean"] == level:
+def at_clean(rows: Sequence[Row], level: float, name: str) -> float:
+    """The accuracy under the corruption `name` when the clean one first rises to `level` along a `trajectory`.
+
+    Between two checkpoints both are taken to change in proportion. NaN if the level was passed before the first
+    checkpoint or is never reached.
+    """
+    k = next((k for k, row in enumerate(rows) if row["clean"] >= level), None)
+    if k is not None and rows[k]["clean"] == level:
         return rows[k][name]
-    if k == 0:
+    if not k:
         return np.nan
     before, after = rows[k - 1], rows[k]
     share = (level - before["clean"]) / (after["clean"] - before["clean"])
