@@ -18,8 +18,8 @@ from npnet.representation import principal_components
 LABELS = {"dense": "dense", "divided twice": '"95 %" divided twice', "pruned": "true 95 %"}
 PERPLEXITY = 30
 _HOW = {
-    "t-SNE": f"t-SNE by scikit-learn (perplexity {PERPLEXITY}, from the principal components, random state 0). Distances between "
-    "clusters mean nothing; without scikit-learn the two principal components are drawn",
+    "t-SNE": f"t-SNE by scikit-learn (perplexity {PERPLEXITY}, from the principal components, random state 0). "
+    "Distances between clusters mean nothing; without scikit-learn the two principal components are drawn",
     "principal components": "The two principal components, with their share of the variance; t-SNE is drawn if "
     "scikit-learn is there (pip install 'npnet[tsne]')",
 }
@@ -43,9 +43,9 @@ def scatter(results: Results, folder: Path) -> Path:
             grid[0, 0].plot([], [], MARKERS[label], color=COLOURS[label], label=str(digit))
         grid[0, 0].legend(fontsize=14, loc="best", handletextpad=0)
         caption = (
-            f"Activations of the {SALIENCY_WIDTH} hidden units of 4v9 on images judged by, dense and pruned, for the first seed of "
-            f"each arm (n = 1). {_HOW[how]}. Constant units, and points that are those of other images to five digits, "
-            "are counted where there are any. A picture is no measure of separability: see separability.png."
+            f"Activations of the {SALIENCY_WIDTH} hidden units of 4v9 on images judged by, dense and pruned, for the "
+            f"first seed of each arm (n = 1). {_HOW[how]}. Constant units, and points that are those of other images "
+            "to five digits, are counted where there are any. A picture is no measure of separability: see separability.png."
         )
         return save(drawing, folder, "representation.png", caption)
 
