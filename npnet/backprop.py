@@ -25,8 +25,9 @@ from npnet.errors import ArgumentError, DataError
 from npnet.kernels.losses import LOSSES, loss_and_delta
 from npnet.kernels.passes import CHUNK, add_gradient, backward_pass, block, forward_pass, gather
 from npnet.kernels.pruned import pruned_logits
-from npnet.layouts import Pruned, aligned, skipping_pays
+from npnet.layouts import Pruned, aligned
 from npnet.mlp import MLP
+from npnet.paths import skipping_pays
 
 _WORKING = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
 
@@ -150,9 +151,9 @@ def forward(net: MLP, theta: ArrayLike, x: ArrayLike) -> NDArray[Any]:
     # One trace for all chunks: fresh memory costs more than a narrow network.
     trace = aligned(CHUNK * sum(net.widths), theta.dtype)
     if skipping_pays(net, theta, len(examples)):
-        layout = Pruned(net, theta != 0)
-        room = aligned((CHUNK, net.inputs), theta.dtype)
-        pruned_logits(layout.pack(theta), layout.kept, widths, bias, activation, examples, room, trace, logits)
+        layout = Pruned([net], [theta != 0])
+        kept, room = layout.pack([theta]), aligned((CHUNK, net.inputs), theta.dtype)
+        pruned_logits(kept, layout.kept, layout.widths, bias, activation, examples, room, trace, logits)
         return logits
     for start in range(0, len(examples), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(examples)))

@@ -1,4 +1,4 @@
-"""An epoch of gradient descent, on each of the paths of `npnet.layouts`: what `npnet.sgd` calls again and again.
+"""An epoch of gradient descent, on each of the paths of `npnet.paths`: what `npnet.sgd` calls again and again.
 
 A descent holds the state of its networks, in the layout of its path, and the memory that the kernels need.
 """
@@ -16,6 +16,7 @@ from npnet.kernels.sparse import Rows
 from npnet.kernels.stack import Room, stack_epoch
 from npnet.layouts import Pruned, Stack, aligned
 from npnet.mlp import MLP
+from npnet.paths import SPARSE_INPUTS, SPARSE_WEIGHTS
 
 Array = NDArray[Any]
 
@@ -45,8 +46,8 @@ class Rule(NamedTuple):
     weight_decay: float
 
 
-class StackDescent:
-    """Descent of several networks at once, dense or with sparse inputs.
+class _Descent:
+    """Descent of several networks at once.
 
     Attributes
     ----------
@@ -54,74 +55,76 @@ class StackDescent:
         (networks, n, outputs) and (networks, n), as each example had them when its batch was visited.
     """
 
-    def __init__(self, states: Sequence[State], examples: Examples, rule: Rule, sparse: bool) -> None:
-        nets = [state.net for state in states]
-        self._examples, self._rule, self._stack = examples, rule, Stack(nets, sparse)
-        self._theta = self._stack.pack([state.theta for state in states])
-        self._velocity = self._stack.pack([state.velocity for state in states])
-        self._mask = self._stack.pack([state.mask for state in states])
-        self._masks = [state.mask for state in states]
-        self._plain = not rule.momentum and not rule.weight_decay and all(mask.all() for mask in self._masks)
-        dtype, units = self._theta.dtype, self._stack.units
+    def __init__(self, layout: Stack | Pruned, states: Sequence[State], examples: Examples, rule: Rule) -> None:
+        self._layout, self._states, self._examples, self._rule = layout, states, examples, rule
+        self._net = states[0].net
+        self._theta, self._velocity, self._mask = map(layout.pack, zip(*(state[1:] for state in states), strict=True))
+        dtype = self._theta.dtype
         self._gradient = aligned(self._theta.size, dtype)
-        widest = CHUNK * max(sum(net.widths[1:]) for net in nets)
-        self._room = Room(
-            x=aligned((CHUNK, nets[0].inputs), dtype),
-            z=aligned((CHUNK, units), dtype),
-            delta=aligned((CHUNK, units), dtype),
-            trace=aligned(widest, dtype),
-            deltas=aligned(widest, dtype),
-        )
-        self.logits = np.empty((len(nets), *examples.targets.shape), dtype=dtype)
+        self._x = aligned((CHUNK, self._net.inputs), dtype)
+        self.logits = np.empty((len(states), *examples.targets.shape), dtype=dtype)
         self.losses = np.empty(self.logits.shape[:2], dtype=dtype)
-
-    def epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> None:
-        """Visit the examples in `order`, with a learning rate for each step."""
-        net, rule, examples = self._stack.nets[0], self._rule, self._examples
-        _, bias, activation = net.structure
-        stack_epoch(
-            self._theta, self._velocity, self._mask, self._gradient, self._stack.widths, bias, activation,
-            LOSSES.index(net.loss), self._stack.sparse, examples.dense, examples.rows, examples.targets, order,
-            rule.batch_size, rates, rule.momentum, rule.weight_decay, self._plain, self._room, self.logits, self.losses,
-        )  # fmt: skip
 
     def thetas(self) -> list[Array]:
         """The parameters of each network as they are now, as copies."""
-        return self._stack.unpack(self._theta)
+        return self._layout.unpack(self._theta)
 
     def states(self) -> list[State]:
         """The networks as they are now."""
-        velocities = self._stack.unpack(self._velocity)
-        return [State(*state) for state in zip(self._stack.nets, self.thetas(), velocities, self._masks, strict=True)]
+        arrays = zip(self._states, self.thetas(), self._layout.unpack(self._velocity), strict=True)
+        return [State(state.net, theta, velocity, state.mask) for state, theta, velocity in arrays]
 
 
-class PrunedDescent:
-    """Descent of one network whose mask keeps few weights. Attributes as those of `StackDescent`, of one network."""
+class StackDescent(_Descent):
+    """Descent on the paths "dense" and "sparse inputs"."""
 
-    def __init__(self, state: State, examples: Examples, rule: Rule) -> None:
-        net, dtype = state.net, state.theta.dtype
-        self._net, self._full_mask, self._examples, self._rule = net, state.mask, examples, rule
-        self._layout = Pruned(net, state.mask)
-        self._theta, self._velocity, self._mask = map(self._layout.pack, state[1:])
-        self._gradient = aligned(self._theta.size, dtype)
-        self._trace, self._deltas = (aligned(CHUNK * sum(net.widths), dtype) for _ in range(2))
-        self.logits = np.empty((1, *examples.targets.shape), dtype=dtype)
-        self.losses = np.empty(self.logits.shape[:2], dtype=dtype)
+    def __init__(self, states: Sequence[State], examples: Examples, rule: Rule, sparse: bool) -> None:
+        stack = Stack([state.net for state in states], sparse)
+        super().__init__(stack, states, examples, rule)
+        self._stack, dtype = stack, self._theta.dtype
+        self._plain = not rule.momentum and not rule.weight_decay and all(state.mask.all() for state in states)
+        widest = CHUNK * max(sum(net.widths[1:]) for net in stack.nets)
+        self._room = Room(
+            x=self._x,
+            z=aligned((CHUNK, stack.units), dtype),
+            delta=aligned((CHUNK, stack.units), dtype),
+            trace=aligned(widest, dtype),
+            deltas=aligned(widest, dtype),
+        )
 
     def epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> None:
         """Visit the examples in `order`, with a learning rate for each step."""
         rule, examples = self._rule, self._examples
-        pruned_epoch(
-            self._theta, self._velocity, self._mask, self._gradient, self._layout.kept, *self._net.structure,
-            LOSSES.index(self._net.loss), examples.dense, examples.targets, order, rule.batch_size, rates,
-            rule.momentum, rule.weight_decay, self._trace, self._deltas, self.logits[0], self.losses[0],
+        _, bias, activation = self._net.structure
+        stack_epoch(
+            self._theta, self._velocity, self._mask, self._gradient, self._stack.widths, bias, activation,
+            LOSSES.index(self._net.loss), self._stack.sparse, examples.dense, examples.rows, examples.targets, order,
+            rule.batch_size, rates, rule.momentum, rule.weight_decay, self._plain, self._room, self.logits, self.losses,
         )  # fmt: skip
 
-    def thetas(self) -> list[Array]:
-        """The parameters as they are now, as a copy."""
-        return [self._layout.unpack(self._theta)]
 
-    def states(self) -> list[State]:
-        """The network as it is now."""
-        (theta,) = self.thetas()
-        return [State(self._net, theta, self._layout.unpack(self._velocity), self._full_mask)]
+class PrunedDescent(_Descent):
+    """Descent on the path "sparse weights"."""
+
+    def __init__(self, states: Sequence[State], examples: Examples, rule: Rule) -> None:
+        pruned = Pruned([state.net for state in states], [state.mask for state in states])
+        super().__init__(pruned, states, examples, rule)
+        self._pruned = pruned
+        self._trace, self._deltas = (aligned(CHUNK * int(pruned.widths.sum()), self._theta.dtype) for _ in range(2))
+
+    def epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> None:
+        """Visit the examples in `order`, with a learning rate for each step."""
+        rule, examples = self._rule, self._examples
+        _, bias, activation = self._net.structure
+        pruned_epoch(
+            self._theta, self._velocity, self._mask, self._gradient, self._pruned.kept, self._pruned.widths, bias,
+            activation, LOSSES.index(self._net.loss), examples.dense, examples.targets, order, rule.batch_size, rates,
+            rule.momentum, rule.weight_decay, self._x, self._trace, self._deltas, self.logits, self.losses,
+        )  # fmt: skip
+
+
+def begin(states: Sequence[State], examples: Examples, rule: Rule, path: str) -> StackDescent | PrunedDescent:
+    """A descent of the networks from where they are, on one of `npnet.paths.PATHS`."""
+    if path == SPARSE_WEIGHTS:
+        return PrunedDescent(states, examples, rule)
+    return StackDescent(states, examples, rule, path == SPARSE_INPUTS)

@@ -61,7 +61,7 @@ def mutual_information(values: ArrayLike, labels: ArrayLike, bins: int = 16) -> 
     # 1 where nothing was counted, for 0 log 0 is 0. Whole numbers first: independence is then a ratio of exactly 1.
     ratio = np.divide(n * cells, in_bin * in_class, out=np.ones(cells.shape), where=occupied)
     plug_in = (cells * np.log2(ratio)).sum(axis=(1, 2)) / n
-    surplus = occupied.sum(axis=(1, 2)) - (in_bin > 0).sum(axis=(1, 2)) - (in_class > 0).sum(axis=(1, 2)) + 1
+    surplus = occupied.sum(axis=(1, 2)) - (in_bin > 0).sum(axis=(1, 2)) - cells.shape[2] + 1
     information: NDArray[np.float64] = plug_in - surplus / (2 * n * np.log(2))
     return float(information[0]) if single else information
 
@@ -97,7 +97,7 @@ def selectivity(activations: ArrayLike, labels: ArrayLike) -> NDArray[np.float64
     classes = check_labels(labels, len(table), at_least=2)
     means = np.sort([table[classes == c].mean(axis=0, dtype=np.float64) for c in range(classes.max() + 1)], axis=0)
     # k - 1 times both differences and sums of means, in a form that rounding cannot take below 0 or above 1.
-    lead, others = (means[-1] - means[:-1]).sum(axis=0), means[:-1].sum(axis=0)
+    lead, others = (means[-1] - means).sum(axis=0), means[:-1].sum(axis=0)
     whole = lead + 2 * others
     return np.divide(lead, whole, out=np.zeros_like(whole), where=whole > 0)
 
@@ -133,6 +133,7 @@ def _cells(table: NDArray[Any], classes: NDArray[np.intp], bins: int) -> NDArray
     n, columns = table.shape
     k = int(classes.max()) + 1
     rows = np.ascontiguousarray(table.T)
+    # Any order of equals will do; the stable sort is the fast one here.
     order = np.argsort(rows, axis=1, kind="stable")
     ranked = np.take_along_axis(rows, order, axis=1)
     begins = np.ones(rows.shape, dtype=np.bool_)

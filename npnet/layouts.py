@@ -1,11 +1,6 @@
-"""How parameters lie in memory while a network is trained or asked: three paths, and the choice between them.
+"""How parameters and examples lie in memory while networks are trained or asked, on each of the paths of `npnet.paths`.
 
-- "dense": every pixel meets every weight, in products of dense matrices;
-- "sparse inputs": the first layer visits only the pixels that are not zero;
-- "sparse weights": every layer visits only the weights that are not pruned.
-
-All compute the same sums in another order, so they agree up to rounding. Each path keeps its parameters in a flat
-vector of its own; `pack` and `unpack` go from `theta` to it and back.
+Each layout keeps the parameters in a flat vector of its own; `pack` and `unpack` go from `theta` to it and back.
 """
 
 from collections.abc import Sequence
@@ -15,15 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from npnet.errors import ArgumentError
 from npnet.kernels.pruned import Kept
-from npnet.kernels.sparse import MOST_COLUMNS, QUAD, Rows, compress, count_entries
+from npnet.kernels.sparse import QUAD, Rows, compress, count_entries
 from npnet.mlp import MLP
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
-
-PATHS = DENSE, SPARSE_INPUTS, SPARSE_WEIGHTS = "dense", "sparse inputs", "sparse weights"
 
 # Bytes of a cache line, and how many float32 it holds. Rows that begin at one are read in whole vectors.
 _LINE, _VECTOR = 64, 16
@@ -91,6 +83,18 @@ class Live:
         return full
 
 
+def live_columns(examples: Array, epochs: int) -> NDArray[np.intp]:
+    """Numbers of the inputs that are not zero in every one of `examples`; all, if to skip the others is no gain.
+
+    A few of the others fill the rows up to whole vectors. To copy the examples without the rest takes about as long as
+    it saves in one epoch.
+    """
+    live = np.asarray(examples.any(axis=0))
+    dead = np.flatnonzero(~live)
+    live[dead[: -max(1, int(live.sum())) % _VECTOR]] = True
+    return np.flatnonzero(live if np.mean(~live) * epochs > 1 else np.ones_like(live))
+
+
 class Stack:
     """Layout of one or several networks for the paths "dense" and "sparse inputs"; see `npnet.kernels.stack`.
 
@@ -145,113 +149,70 @@ class Stack:
 
 
 class Pruned:
-    """Layout of one network for the path "sparse weights"; see `npnet.kernels.pruned`.
+    """Layout of one or several networks for the path "sparse weights"; see `npnet.kernels.pruned`.
+
+    Several are one wider network: each layer has the units of all, one network after the other. The weights between two
+    networks are zero, and cost as little as pruned ones.
 
     Parameters
     ----------
-    net
-        The network.
-    mask
-        (net.size,) booleans; only weights where it is True are stored. Biases are always.
+    nets
+        Networks that differ in the widths of their hidden layers only.
+    masks
+        (net.size,) booleans for each; only weights where they are True are stored. Biases are always.
 
     Attributes
     ----------
     kept
-        Where the weights of each unit lie. A unit's weights are filled up to a multiple of four with zeros, which are
-        no parameters: a mask that is packed is False there.
+        Where the weights of each unit lie. They are filled up to a multiple of four with zeros, which are no
+        parameters: a mask that is packed is False there.
+    widths
+        int64 (layers + 1,), of the wider network: its inputs are those in `kept.columns`.
     """
 
-    def __init__(self, net: MLP, mask: Mask) -> None:
-        begin, end, source, slots, filled = [], [], [], [], 0
-        for layer in net.unpack(mask):
-            units, below = np.nonzero(layer.weights)
-            counts = np.bincount(units, minlength=len(layer.weights))
+    def __init__(self, nets: Sequence[MLP], masks: Sequence[Mask]) -> None:
+        self._ends = np.cumsum([net.size for net in nets])
+        begin, end, source, slots, stored, widths, filled = [], [], [], [], [], [], 0
+        for layer in range(nets[0].depth):
+            entries, biases, units, sources = [], [], 0, 0
+            for net, mask, stop in zip(nets, masks, self._ends, strict=True):
+                weights, start = net.weight_slices[layer], stop - net.size
+                index = np.flatnonzero(mask[weights])
+                unit, below = np.divmod(index, net.widths[layer])
+                entries.append((units + unit, sources + below, start + weights.start + index))
+                biases.append(start + weights.stop + np.arange(net.widths[layer + 1] * net.bias))
+                units += net.widths[layer + 1]
+                sources += net.widths[layer] * (layer > 0)  # All networks see the same inputs.
+            unit, below, number = map(np.concatenate, zip(*entries, strict=True))
+            if layer == 0:
+                used = np.zeros(nets[0].inputs, dtype=np.bool_)
+                used[below] = True
+                below, columns = (np.cumsum(used) - 1)[below], np.flatnonzero(used)
+            counts = np.bincount(unit, minlength=units)
             room = -(-counts // QUAD) * QUAD
             begin.append(filled + np.cumsum(room) - room)
             end.append(begin[-1] + room)
-            rank = np.arange(units.size) - np.repeat(np.cumsum(counts) - counts, counts)
-            slots.append(begin[-1][units] + rank)
-            biases = np.arange(len(layer.weights) * net.bias)
-            slots.append(end[-1][-1] + biases)
-            source.append(below)
-            source.append(0 * biases)
-            filled = int(end[-1][-1]) + biases.size
-        self._stored = np.flatnonzero(mask | ~net.prunable)
-        self._slots = np.concatenate(slots)
-        self._net, self._size = net, filled
-        self.kept = Kept(np.concatenate(begin), np.concatenate(end), np.zeros(filled, dtype=np.uint16))
-        self.kept.source[self._slots] = np.concatenate(source)
+            # Filled up with a source of the same unit: zero times the infinity of another network would be NaN.
+            times = np.ones_like(below)
+            times[np.cumsum(counts)[counts > 0] - 1] += (room - counts)[counts > 0]
+            bias = np.concatenate(biases)
+            source += [np.repeat(below, times), 0 * bias]
+            slots += [filled + np.cumsum(times) - times, end[-1][-1] + np.arange(bias.size)]
+            stored += [number, bias]
+            widths.append(units)
+            filled = int(end[-1][-1]) + bias.size
+        self._slots, self._stored, self._size = np.concatenate(slots), np.concatenate(stored), filled
+        self.kept = Kept(np.concatenate(begin), np.concatenate(end), np.concatenate(source).astype(np.uint16), columns)
+        self.widths = np.array([columns.size, *widths], dtype=np.int64)
 
-    def pack(self, array: Array) -> Array:
-        """The vector of what is stored of `array`, shaped like theta; zeros (or False) fill up."""
-        flat = aligned(self._size, array.dtype)
-        flat[self._slots] = array[self._stored]
+    def pack(self, arrays: Sequence[Array]) -> Array:
+        """One vector of what is stored of each network's array, shaped like its theta; zeros (or False) fill up."""
+        flat = aligned(self._size, arrays[0].dtype)
+        flat[self._slots] = np.concatenate(arrays)[self._stored]
         return flat
 
-    def unpack(self, flat: Array) -> Array:
-        """The array shaped like theta, with zeros (or False) for what is not stored."""
-        array = np.zeros(self._net.size, dtype=flat.dtype)
-        array[self._stored] = flat[self._slots]
-        return array
-
-
-# Time of the paths for one example, in units of one multiply-add at the machine's peak, measured at 4 to 241 units and
-# densities of 0.18 to 1; the ratios are what matters. Training takes two or three products, inference one.
-_PIXEL, _DENSE_WEIGHT, _DENSE_WEIGHT_FORWARD = 8.5, 2.3, 1.05
-_ENTRY, _ENTRY_WEIGHT = 120.0, 5.0
-_TRANSPOSED_PIXEL, _KEPT_WEIGHT, _KEPT_WEIGHT_FORWARD = 24.0, 5.6, 2.3
-_LAYOUT_WEIGHT = 300.0  # once
-# The share of zeros is estimated from about so many examples.
-_SAMPLE = 500
-
-
-def density(examples: Array) -> float:
-    """Share of the numbers in `examples` (n, d) that are not zero, in a sample of evenly spaced examples."""
-    sample = examples[:: max(1, len(examples) // _SAMPLE)]
-    return np.count_nonzero(sample) / sample.size
-
-
-def choose(nets: Sequence[MLP], masks: Sequence[Mask], examples: Array) -> str:
-    """The path that should take the least time to train `nets` together on `examples` (n, inputs)."""
-    inputs, units = nets[0].inputs, sum(net.widths[1] for net in nets)
-    weights = sum(np.count_nonzero(net.prunable) for net in nets)
-    kept = sum(np.count_nonzero(mask & net.prunable) for net, mask in zip(nets, masks, strict=True))
-    entries = density(examples) * inputs
-    costs = {
-        DENSE: _PIXEL * inputs + _DENSE_WEIGHT * weights,
-        SPARSE_INPUTS: entries * (_ENTRY + _ENTRY_WEIGHT * units) + _DENSE_WEIGHT * (weights - inputs * units),
-        SPARSE_WEIGHTS: _TRANSPOSED_PIXEL * inputs * len(nets) + _KEPT_WEIGHT * kept,
-    }
-    return min(costs, key=costs.__getitem__) if _countable(nets) else DENSE
-
-
-def live_columns(examples: Array, epochs: int) -> NDArray[np.intp]:
-    """Numbers of the inputs that are not zero in every one of `examples`; all, if to skip the others is no gain.
-
-    A few of the others fill the rows up to whole vectors. To copy the examples without the rest takes about as long as
-    it saves in one epoch.
-    """
-    live = np.asarray(examples.any(axis=0))
-    dead = np.flatnonzero(~live)
-    live[dead[: -max(1, int(live.sum())) % _VECTOR]] = True
-    return np.flatnonzero(live if np.mean(~live) * epochs > 1 else np.ones_like(live))
-
-
-def skipping_pays(net: MLP, theta: Array, n: int) -> bool:
-    """Whether the logits of `n` examples should take less time when the weights that are zero are skipped."""
-    weights, kept = np.count_nonzero(net.prunable), np.count_nonzero(theta[net.prunable])
-    dense = n * (_PIXEL * net.inputs + _DENSE_WEIGHT_FORWARD * weights)
-    skipping = n * (_TRANSPOSED_PIXEL * net.inputs + _KEPT_WEIGHT_FORWARD * kept) + _LAYOUT_WEIGHT * weights
-    return bool(skipping < dense and np.isfinite(theta).all() and _countable([net]))
-
-
-def check_path(path: str, nets: Sequence[MLP]) -> None:
-    """Raise ArgumentError unless `path` is one of PATHS that can train `nets`."""
-    if path not in PATHS:
-        raise ArgumentError(f"path: found {path!r}, expected one of {', '.join(PATHS)}")
-    if path != DENSE and not _countable(nets):
-        raise ArgumentError(f"path: found {path!r}, expected 'dense' for layers of more than {MOST_COLUMNS} inputs")
-
-
-def _countable(nets: Sequence[MLP]) -> bool:
-    return all(max(net.widths[:-1]) <= MOST_COLUMNS for net in nets)
+    def unpack(self, flat: Array) -> list[Array]:
+        """The networks' arrays, with zeros (or False) for what is not stored."""
+        arrays = np.zeros(self._ends[-1], dtype=flat.dtype)
+        arrays[self._stored] = flat[self._slots]
+        return np.split(arrays, self._ends[:-1])

@@ -86,7 +86,7 @@ def principal_components(points: ArrayLike, k: int) -> tuple[NDArray[np.float64]
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= most:
         raise ArgumentError(f"k: found {k!r}, expected an integer from 1 to {most}, the smaller of n and d")
     # The first point off first: the mean of equal numbers may round to another number.
-    table -= table[0].copy()
+    table -= table[0]
     table -= table.mean(axis=0)
     _, spread, directions = np.linalg.svd(table, full_matrices=False)
     loadings = directions[:k]

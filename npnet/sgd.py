@@ -9,21 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npnet.backprop import as_examples, as_targets, check_theta, compiled_for
-from npnet.descent import Examples, PrunedDescent, Rule, StackDescent, State
+from npnet.descent import Examples, Rule, State, begin
 from npnet.errors import ArgumentError
-from npnet.layouts import (
-    DENSE,
-    SPARSE_INPUTS,
-    SPARSE_WEIGHTS,
-    Live,
-    check_path,
-    choose,
-    compressed,
-    live_columns,
-    no_rows,
-)
+from npnet.layouts import Live, compressed, live_columns, no_rows
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
+from npnet.paths import DENSE, SPARSE_INPUTS, check_path, choose
 from npnet.schedules import EarlyStopping, Schedule, as_schedule
 
 
@@ -32,7 +23,7 @@ class Training(NamedTuple):
 
     `epoch` counts from 1; without early stopping it is the last. 0 means that no epoch was better than the start:
     the stopping metric was NaN throughout, and `theta` is what training began with. `path` is one of
-    `npnet.layouts.PATHS`, the way that was taken.
+    `npnet.paths.PATHS`, the way that was taken.
     """
 
     theta: NDArray[np.floating]
@@ -87,7 +78,7 @@ def train(
     stop
         Early stopping; None trains for all `epochs`.
     path
-        One of `npnet.layouts.PATHS`; they agree up to rounding. None: the one that should be fastest for this network,
+        One of `npnet.paths.PATHS`; they agree up to rounding. None: the one that should be fastest for this network,
         mask and share of zeros in `x`.
 
     Returns
@@ -180,15 +171,16 @@ def train_together(
     if path is None:
         path = choose(nets, [state.mask for state in states], dense) if finite else DENSE
     check_path(path, nets)
-    skip = path == DENSE and finite and not weight_decay
+    skip = path != SPARSE_INPUTS and finite and not weight_decay
     live = Live(nets, live_columns(dense, epochs) if skip else np.arange(net.inputs))
     if len(live.columns) < net.inputs:
         dense = np.take(dense, live.columns, axis=1)
     rows = compressed(dense, dtype) if path == SPARSE_INPUTS and epochs else no_rows(dtype)
+    examples = Examples(dense, rows, targets)
     schedule, rule = as_schedule(learning_rate), Rule(batch_size or n, momentum, weight_decay)
 
     small = [State(live.nets[k], *(live.pack(k, array) for array in state[1:])) for k, state in enumerate(states)]
-    descents = _descents(small, Examples(dense, rows, targets), rule, path) if epochs else []
+    descent = begin(small, examples, rule, path)
     runs = [_Run(state.theta) for state in states]
     running = list(range(len(nets)))
     steps_an_epoch = -(-n // rule.batch_size)
@@ -198,16 +190,12 @@ def train_together(
             order = rng.permutation(n)
         first = (epoch - 1) * steps_an_epoch
         rates = np.array([schedule(step) for step in range(first, first + steps_an_epoch)], dtype=np.float64)
-        for descent in descents:
-            descent.epoch(order, rates)
+        descent.epoch(order, rates)
         # To put the layers back in order takes a while, for nothing if nobody looks.
         if evaluate_theta or stop or epoch == epochs:
-            packed = [theta for descent in descents for theta in descent.thetas()]
-            for number, theta in zip(running, packed, strict=True):
+            for number, theta in zip(running, descent.thetas(), strict=True):
                 runs[number].theta = live.unpack(number, theta, states[number].theta)
-        logits = [z for descent in descents for z in descent.logits]
-        losses = [each for descent in descents for each in descent.losses]
-        for number, z, each in zip(running, logits, losses, strict=True):
+        for number, z, each in zip(running, descent.logits, descent.losses, strict=True):
             row: dict[str, float] = {"epoch": epoch, "steps": first + steps_an_epoch, "learning_rate": float(rates[-1])}
             row["train_loss"] = float(each.mean(dtype=np.float64))
             if metrics:
@@ -221,12 +209,12 @@ def train_together(
                 row |= extra
             runs[number].add(row, stop)
         if any(runs[number].stopped for number in running):
-            small = [state for descent in descents for state in descent.states()]
-            small = [state for number, state in zip(running, small, strict=True) if not runs[number].stopped]
+            left = zip(running, descent.states(), strict=True)
+            small = [state for number, state in left if not runs[number].stopped]
             running = [number for number in running if not runs[number].stopped]
             if not running:
                 break
-            descents = _descents(small, Examples(dense, rows, targets), rule, path)
+            descent = begin(small, examples, rule, path)
     return [run.training(path, stop is not None) for run in runs]
 
 
@@ -256,12 +244,6 @@ class _Run:
         if best:
             return Training(self._best.copy(), self.history, self._best_epoch, path)
         return Training(self.theta.copy(), self.history, len(self.history), path)
-
-
-def _descents(states: Sequence[State], examples: Examples, rule: Rule, path: str) -> list[StackDescent | PrunedDescent]:
-    if path == SPARSE_WEIGHTS:
-        return [PrunedDescent(state, examples, rule) for state in states]
-    return [StackDescent(states, examples, rule, path == SPARSE_INPUTS)]
 
 
 def _states(nets: Sequence[MLP], thetas: Sequence[ArrayLike], masks: Sequence[NDArray[np.bool_]] | None) -> list[State]:

@@ -50,7 +50,7 @@ def test_the_pruned_part(tiny, tmp_path, monkeypatch, capsys):
     pruned.main(arguments(tmp_path))
     rows = table(tmp_path / "pruned.csv")
     assert [float(row["sparsity"]) for row in rows] == list(pruned.SPARSITIES)
-    assert {row["path"] for row in rows} <= set(npnet.layouts.PATHS)
+    assert {row["path"] for row in rows} <= set(npnet.paths.PATHS)
     for row in rows:
         assert (
             float(row["lowest_inference_ratio"])

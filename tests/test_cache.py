@@ -12,7 +12,7 @@ import pytest
 
 import npnet
 from npnet.kernels import policy
-from npnet.layouts import PATHS
+from npnet.paths import PATHS
 
 PACKAGE = Path(npnet.__file__).parent
 

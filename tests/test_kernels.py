@@ -13,6 +13,7 @@ from npnet.kernels.activations import ACTIVATIONS, activate, multiply_by_slope, 
 from npnet.kernels.losses import LOSSES, loss_and_delta
 from npnet.kernels.matmul import abt, abt_loops, abt_pairs, add_atb, add_atb_loops, add_atb_pairs
 from npnet.kernels.passes import add_gradient, backward_pass, block, forward_pass, gather, weights_and_bias
+from npnet.kernels.pruned import gather_transposed
 from npnet.kernels.step import sgd_step
 from npnet.mlp import MLP
 
@@ -235,6 +236,12 @@ def test_gather_copies_rows_and_scales_bytes():
     np.testing.assert_allclose(out, [[0.2, 0.4], [0, 1], [0.2, 0.4]], rtol=1e-15)
     gather(np.array([[0.0, 255.0], [51.0, -102.5]]), np.array([1, 0, 1]), out)
     assert out.tolist() == [[51, -102.5], [0, 255], [51, -102.5]]
+
+
+def test_columns_are_gathered_transposed():
+    x, out = np.empty((2, 3)), np.empty((2, 2))
+    gather_transposed(np.array([[0, 255, 51], [102, 153, 204]], np.uint8), np.array([1, 0]), np.array([0, 2]), x, out)
+    np.testing.assert_allclose(out, [[0.4, 0], [0.8, 0.2]], rtol=1e-15)
 
 
 def test_the_passes_by_hand():

@@ -1,4 +1,6 @@
-"""Layouts: what is packed comes back; and which path is chosen for what."""
+"""Layouts: what is packed comes back, and nothing that counts is left out."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +10,7 @@ from strategies import cases
 
 from npnet import backprop
 from npnet.backprop import forward
-from npnet.errors import ArgumentError
-from npnet.layouts import Live, Pruned, Stack, aligned, check_path, choose, density, live_columns, skipping_pays
+from npnet.layouts import Live, Pruned, Stack, aligned, live_columns
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, magnitude, prune
 
@@ -55,21 +56,46 @@ def test_a_stack_gives_back_what_it_was_given(case, widths, sparse):
 def test_a_pruned_layout_by_hand():
     net = MLP((3, 2, 1))
     mask = np.array([0, 1, 1, 0, 0, 0, 1, 1, 0, 1, 1], bool)
-    layout = Pruned(net, mask)
+    layout = Pruned([net], [mask])
     assert (layout.kept.begin.tolist(), layout.kept.end.tolist()) == ([0, 4, 6], [4, 4, 10])
-    assert layout.kept.source[[0, 1, 6]].tolist() == [1, 2, 1]
-    packed = layout.pack(np.arange(1.0, 12))
+    assert layout.kept.columns.tolist() == [1, 2]
+    assert layout.kept.source[[0, 1, 2, 3, 6, 7, 8, 9]].tolist() == [0, 1, 1, 1, 1, 1, 1, 1]
+    assert layout.widths.tolist() == [2, 2, 1]
+    packed = layout.pack([np.arange(1.0, 12)])
     assert packed.tolist() == [2, 3, 0, 0, 7, 8, 10, 0, 0, 0, 11]
-    assert layout.pack(mask).tolist() == [1, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1]
-    assert layout.unpack(packed).tolist() == [0, 2, 3, 0, 0, 0, 7, 8, 0, 10, 11]
+    assert layout.pack([mask]).tolist() == [1, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1]
+    (found,) = layout.unpack(packed)
+    assert found.tolist() == [0, 2, 3, 0, 0, 0, 7, 8, 0, 10, 11]
 
 
-@given(cases(), st.floats(0, 1), st.integers(0, 99))
-def test_a_pruned_layout_gives_back_what_is_kept(case, share, seed):
-    net, theta, _, _ = case
-    mask = (np.random.default_rng(seed).random(net.size) < share) | ~net.prunable
-    layout = Pruned(net, mask)
-    np.testing.assert_array_equal(layout.unpack(layout.pack(theta)), np.where(mask, theta, 0))
+def test_two_pruned_networks_are_a_wider_one():
+    nets = [MLP((3, 2, 1)), MLP((3, 1, 1))]
+    masks = [np.array([0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1], bool), np.array([1, 1, 0, 1, 1, 1], bool)]
+    layout = Pruned(nets, masks)
+    assert layout.widths.tolist() == [2, 3, 2]
+    assert layout.kept.columns.tolist() == [0, 1]
+    assert layout.kept.begin.tolist() == [0, 4, 4, 11, 15]
+    assert layout.kept.end.tolist() == [4, 4, 8, 15, 19]
+    # Units of the first layer, their biases, and units of the last.
+    assert layout.kept.source[:8].tolist() == [1, 1, 1, 1, 0, 1, 1, 1]
+    assert layout.kept.source[11:19].tolist() == [0, 1, 1, 1, 2, 2, 2, 2]
+    packed = layout.pack([np.arange(1.0, 12), np.arange(21.0, 27)])
+    assert packed.tolist() == [2, 0, 0, 0, 21, 22, 0, 0, 7, 8, 24, 9, 10, 0, 0, 25, 0, 0, 0, 11, 26]
+    first, second = layout.unpack(packed)
+    assert first.tolist() == [0, 2, 0, 0, 0, 0, 7, 8, 9, 10, 11]
+    assert second.tolist() == [21, 22, 0, 24, 25, 26]
+
+
+@given(cases(), st.lists(st.floats(0, 1), min_size=1, max_size=3), st.integers(0, 99))
+def test_a_pruned_layout_gives_back_what_is_kept(case, shares, seed):
+    net, rng = case.net, np.random.default_rng(seed)
+    hidden = [[width + k for width in net.widths[1:-1]] for k in range(len(shares))]
+    nets = [replace(net, widths=(net.inputs, *widths, net.outputs)) for widths in hidden]
+    masks = [(rng.random(each.size) < share) | ~each.prunable for each, share in zip(nets, shares, strict=True)]
+    arrays = [rng.standard_normal(each.size) for each in nets]
+    layout = Pruned(nets, masks)
+    for found, array, mask in zip(layout.unpack(layout.pack(arrays)), arrays, masks, strict=True):
+        np.testing.assert_array_equal(found, np.where(mask, array, 0))
 
 
 # Logits of pruned networks.
@@ -99,63 +125,7 @@ def test_skipping_in_chunks_and_on_bytes(monkeypatch, n):
     np.testing.assert_allclose(forward(net, pruned, x), wanted, rtol=1e-5, atol=1e-6)
 
 
-# The choice.
-
-WIDE, DEEP = MLP((784, 128, 1)), MLP((784, 300, 100, 10), loss="softmax")
-IMAGES = np.random.default_rng(0).random((600, 784)) < 0.18
-NOISE = np.random.default_rng(0).random((600, 784))
-
-
-def chosen(nets, examples, masks=None):
-    return choose(nets, masks or [np.ones(net.size, bool) for net in nets], examples)
-
-
-def test_the_choice_follows_the_data_the_widths_and_the_masks():
-    narrow = MLP((784, 2, 1))
-    assert chosen([WIDE], IMAGES) == "sparse inputs"
-    assert chosen([WIDE], NOISE) == "dense"
-    assert chosen([narrow], IMAGES) == "dense"
-    assert chosen([narrow] * 40, IMAGES) == "sparse inputs"
-    masks = {share: prune(DEEP, np.random.default_rng(0).random(DEEP.size), share) for share in (0.5, 0.95)}
-    assert chosen([DEEP], IMAGES) == "sparse inputs"
-    assert chosen([DEEP], IMAGES, [masks[0.5]]) == "sparse inputs"
-    assert chosen([DEEP], IMAGES, [masks[0.95]]) == "sparse weights"
-    assert chosen([DEEP] * 2, NOISE, [masks[0.95]] * 2) == "sparse weights"
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_is_not_skipped(value):
-    theta = np.zeros(WIDE.size)
-    assert skipping_pays(WIDE, theta, 10_000)
-    theta[5] = value
-    assert not skipping_pays(WIDE, theta, 10_000)
-
-
-def test_when_skipping_weights_pays():
-    theta = DEEP.init(np.random.default_rng(0))
-
-    def pays(share, n):
-        return skipping_pays(DEEP, apply_mask(theta, prune(DEEP, magnitude(DEEP, theta), share)), n)
-
-    assert pays(0.95, 10_000)
-    assert not pays(0.0, 10_000)
-    assert not pays(0.4, 10_000)
-    assert not pays(0.95, 10)
-
-
-def test_layers_too_wide_to_count():
-    net = MLP((2**16 + 1, 64, 1))
-    assert choose([net], [~net.prunable], np.zeros((1, net.inputs))) == "dense"
-    assert not skipping_pays(net, np.zeros(net.size), 10_000)
-    check_path("dense", [net])
-    with pytest.raises(
-        ArgumentError, match=r"^path: found 'sparse inputs', expected 'dense' for layers of more than 65536"
-    ):
-        check_path("sparse inputs", [net])
-    fits = MLP((2**16, 64, 1))
-    check_path("sparse inputs", [fits])
-    assert choose([fits], [~fits.prunable], np.zeros((1, 2**16))) != "dense"
-    assert skipping_pays(fits, np.zeros(fits.size), 10_000)
+# Inputs that are zero.
 
 
 def test_live_columns():
@@ -184,11 +154,3 @@ def test_live_inputs_come_back_among_the_others(case, data):
     changed = live.unpack(0, packed + 1, theta)
     np.testing.assert_array_equal(live.pack(0, changed), packed + 1)
     assert np.count_nonzero(changed == theta) == net.size - packed.size
-
-
-def test_density_is_a_share():
-    assert density(np.array([[0, 1], [2, 3]])) == 0.75
-    many = np.zeros((2000, 1))
-    many[::4] = 1
-    assert density(many) == 1
-    assert density(np.roll(many, 1)) == 0

@@ -30,6 +30,8 @@ def rotation(rng, d):
 
 def test_silhouette_by_hand():
     assert silhouette([[0], [1], [4]], [0, 0, 1]) == pytest.approx((3 / 4 + 2 / 3 + 0) / 3, abs=1e-15)
+    # The squares of these distances are out of range.
+    assert silhouette(np.array([[0], [-1], [-4]]) * 2.0**700, [0, 0, 1]) == silhouette([[0], [1], [4]], [0, 0, 1])
     # All distances are whole: 5 within the first class, 6 within the second, and 8, 10, 5 and 5 between them.
     points = [[0, 0], [3, 4], [0, 8], [6, 8]]
     expected = (4 / 9 + 0 + 0.5 / 6.5 + 1.5 / 7.5) / 4

@@ -14,10 +14,11 @@ from test_backprop import permutation
 from npnet import descent, sgd
 from npnet.backprop import forward, gradient, losses
 from npnet.errors import ArgumentError, DataError
+from npnet.kernels.losses import LOSSES
 from npnet.kernels.passes import CHUNK
-from npnet.layouts import PATHS
 from npnet.metrics import METRICS, evaluate
 from npnet.mlp import MLP
+from npnet.paths import PATHS
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
 from npnet.sgd import Training, train, train_together
 
@@ -239,14 +240,49 @@ def test_networks_do_not_see_each_other(path, settings):
     assert_same(*company(**settings), path)
 
 
-def test_a_network_that_stops_leaves_the_others(path):
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("hidden", [0, 1, 2])
+def test_masked_networks_together_are_each_alone_and_dense(loss, bias, hidden):
+    nets = [MLP((6, *[width] * hidden, 2), "tanh", loss, bias) for width in (3, 1, 5, 2)]
+    rng = np.random.default_rng(hidden)
+    x, y = rng.standard_normal((9, 6)) * (rng.random((9, 6)) < 0.5), rng.integers(0, 2, 9)
+    # Half kept, all kept, all removed, a quarter kept; no network looks at input 4 but the second.
+    masks = [~net.prunable | (rng.random(net.size) < share) for net, share in zip(nets, (0.5, 1, 0, 0.25), strict=True)]
+    for net, mask in zip(nets[::2], masks[::2], strict=True):
+        net.unpack(mask)[0].weights[:, 4] = False
+    thetas = [rng.standard_normal(net.size) * mask for net, mask in zip(nets, masks, strict=True)]
+    settings = {"epochs": 6, "learning_rate": 0.2, "batch_size": 4, "momentum": 0.5, "metrics": ["accuracy"]}
+    together = train_together(nets, thetas, x, y, masks=masks, rng=np.random.default_rng(7), **settings)
+    for net, theta, mask, found in zip(nets, thetas, masks, together, strict=True):
+        for way in (None, "dense"):
+            wanted = train(net, theta, x, y, mask=mask, rng=np.random.default_rng(7), path=way, **settings)
+            np.testing.assert_allclose(found.theta, wanted.theta, rtol=1e-9, atol=1e-12)
+            assert [row["train_accuracy"] for row in found.history] == [row["train_accuracy"] for row in wanted.history]
+            np.testing.assert_allclose(
+                [row["train_loss"] for row in found.history], [row["train_loss"] for row in wanted.history], rtol=1e-9
+            )
+
+
+def test_a_network_that_diverges_stays_alone():
+    nets = [MLP((2, width, 1), "identity", "squared") for width in (2, 3)]
+    thetas = [np.full(net.size, value) for net, value in zip(nets, (1e200, 0.1), strict=True)]
+    settings = {"epochs": 3, "learning_rate": 0.1}
+    with np.errstate(all="ignore"):
+        wild, tame = train_together(nets, thetas, X, Y, **settings)
+    assert np.isnan(wild.theta).any()
+    np.testing.assert_allclose(tame.theta, train(nets[1], thetas[1], X, Y, **settings).theta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_a_network_that_stops_leaves_the_others(path, masks):
     values = [[3, 2, 1, 1, 0], [1, 2, 0, 0, 0], [5, 4, 3, 2, 1]]
 
     def score():
         left = [iter(each) for each in values]
         return lambda number, theta: {"score": next(left[number])}
 
-    together, alone = company(epochs=5, momentum=0.9, score=score, stop=EarlyStopping("score", 1))
+    together, alone = company(epochs=5, momentum=0.9, masks=masks, score=score, stop=EarlyStopping("score", 1))
     assert_same(together, alone, path)
     assert [len(found.history) for found in together] == [4, 2, 5]
     assert [found.epoch for found in together] == [3, 1, 5]
@@ -304,6 +340,18 @@ def test_the_path_is_the_one_that_is_taken(monkeypatch):
     for name in PATHS:
         train(NET, THETA, X, Y, epochs=1, learning_rate=0.1, path=name)
     assert taken == [("stack_epoch", False), ("stack_epoch", True), ("pruned_epoch", None)]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_dead_inputs_are_not_even_copied(path, monkeypatch, decay):
+    seen, x = [], np.zeros((5, 50))
+    x[:, 7] = 1
+    monkeypatch.setattr(
+        sgd, "begin", lambda states, examples, *rest: seen.append(examples) or descent.begin(states, examples, *rest)
+    )
+    net = MLP((50, 3, 1))
+    train(net, np.zeros(net.size), x, Y, epochs=5, learning_rate=0.1, weight_decay=decay)
+    assert seen[0].dense.shape == (5, 50 if decay or path == "sparse inputs" else 16)
 
 
 def test_a_path_that_does_not_exist():

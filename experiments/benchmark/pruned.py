@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import npnet
 from experiments.benchmark.measure import Spread, as_csv, interleaved
 from experiments.store import write_atomically
-from npnet.layouts import DENSE
+from npnet.paths import DENSE
 from npnet.sgd import Training
 
 NET = npnet.MLP((784, 300, 100, 10), loss="softmax")

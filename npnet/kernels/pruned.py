@@ -3,6 +3,9 @@
 The flat vector has, layer by layer, the kept weights of each unit and then the biases. Matrices of activations and
 deltas are transposed, (units, examples): a kept weight then multiplies a row of many examples. The equations are those
 of `npnet.kernels.passes`.
+
+Several networks that see the same examples are one wider network without weights between them: what is not there costs
+nothing, and the pixels are gathered once.
 """
 
 from typing import NamedTuple
@@ -21,12 +24,14 @@ from npnet.kernels.step import sgd_step
 class Kept(NamedTuple):
     """Where the kept weights lie: of unit u, all layers counted, at begin[u] to end[u] of the flat vector.
 
-    `source` is the unit below, or the input, that each of them multiplies.
+    `source` is the unit below that each of them multiplies, or the place of its input in `columns`, the inputs that
+    some weight is kept for.
     """
 
     begin: Integers
     end: Integers
     source: NDArray[np.uint16]
+    columns: Integers
 
 
 @kernel
@@ -53,12 +58,16 @@ def units_by_examples(array: Vector, widths: Integers, layer: int, n: int) -> Ma
 
 
 @kernel
-def gather_transposed(examples: Matrix, rows: Integers, x: Matrix, out: Matrix) -> None:
-    """Copy the examples `rows` into the columns of `out` (d, n), by way of `x` (n, d); bytes are scaled to [0, 1]."""
+def gather_transposed(examples: Matrix, rows: Integers, columns: Integers, x: Matrix, out: Matrix) -> None:
+    """Fill `out` (columns, n) with these columns of the examples `rows`, transposed; bytes are scaled to [0, 1].
+
+    By way of `x` (n, d): to scale all pixels of a row is faster than to pick some of its bytes.
+    """
     gather(examples, rows, x)
-    for k in range(x.shape[1]):
+    for k in range(columns.size):
+        column = columns[k]
         for i in range(x.shape[0]):
-            out[k, i] = x[i, k]
+            out[k, i] = x[i, column]
 
 
 @kernel
@@ -123,7 +132,8 @@ def pruned_logits(
     for start in range(0, logits.shape[0], CHUNK):
         out = logits[start : start + CHUNK]
         n = out.shape[0]
-        gather_transposed(examples, np.arange(start, start + n), x[:n], units_by_examples(trace, widths, 0, n))
+        rows, a = np.arange(start, start + n), units_by_examples(trace, widths, 0, n)
+        gather_transposed(examples, rows, kept.columns, x[:n], a)
         pruned_forward_pass(theta, kept, widths, bias, activation, trace, n)
         top = units_by_examples(trace, widths, widths.size - 1, n)
         for i in range(n):
@@ -149,35 +159,36 @@ def pruned_epoch(
     rates: NDArray[np.float64],
     momentum: float,
     weight_decay: float,
+    x: Matrix,
     trace: Vector,
     deltas: Vector,
-    logits: Matrix,
-    losses: Vector,
+    logits: NDArray[np.floating],
+    losses: Matrix,
 ) -> None:
-    """One pass over the examples in `order`, as `npnet.kernels.stack.stack_epoch`, for one network.
+    """One pass over the examples in `order`, as `npnet.kernels.stack.stack_epoch`.
 
-    `theta`, `velocity`, `mask` and `gradient` have an entry for each kept weight and bias. `trace` and `deltas` are
-    room for CHUNK examples. `logits` (N, k) and `losses` (N,) become those that each example had before its step.
+    `theta`, `velocity`, `mask` and `gradient` have an entry for each kept weight and bias; `widths` are those of all
+    networks together. `x` (CHUNK, inputs), `trace` and `deltas` are room for CHUNK examples. `logits` (networks, N, k)
+    and `losses` (networks, N) become those that each example had before its step.
     """
-    last = widths.size - 1
+    last, outputs = widths.size - 1, logits.shape[2]
     for step in range(rates.size):
         rows = order[step * batch_size : (step + 1) * batch_size]
         gradient[:] = 0
         for start in range(0, rows.size, CHUNK):
             chunk = rows[start : start + CHUNK]
             n = chunk.size
-            x = block(deltas, widths, 0, n)  # Otherwise not needed: the derivative by the inputs.
-            gather_transposed(examples, chunk, x, units_by_examples(trace, widths, 0, n))
+            gather_transposed(examples, chunk, kept.columns, x[:n], units_by_examples(trace, widths, 0, n))
             pruned_forward_pass(theta, kept, widths, bias, activation, trace, n)
-            z = units_by_examples(trace, widths, last, n).T.copy()
-            for i in range(n):
-                for c in range(widths[last]):
-                    logits[chunk[i], c] = z[i, c]
-            delta = np.empty_like(z)
-            loss_and_delta(loss, z, targets, chunk, 1 / rows.size, losses, delta)
-            top = units_by_examples(deltas, widths, last, n)
-            for i in range(n):
-                for c in range(widths[last]):
-                    top[c, i] = delta[i, c]
+            top, top_delta = units_by_examples(trace, widths, last, n), units_by_examples(deltas, widths, last, n)
+            for network in range(logits.shape[0]):
+                first = network * outputs
+                z = top[first : first + outputs].T.copy()
+                delta = np.empty_like(z)
+                loss_and_delta(loss, z, targets, chunk, 1 / rows.size, losses[network], delta)
+                for i in range(n):
+                    for c in range(outputs):
+                        logits[network, chunk[i], c] = z[i, c]
+                        top_delta[first + c, i] = delta[i, c]
             pruned_backward_pass(theta, kept, widths, bias, activation, trace, deltas, n, gradient)
         sgd_step(theta, velocity, mask, gradient, rates[step], momentum, weight_decay)
