@@ -1,8 +1,14 @@
-"""Hypothesis profiles: derandomised in CI, and a deep one for longer exploration."""
+"""Hypothesis profiles: derandomised in CI, and a deep one for longer exploration; a tiny data set and short runs."""
 
 import os
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
+
+from experiments.low_capacity import protocol
+from npnet.datasets import load
+from npnet.idx import write_idx
 
 # No deadline: the first example of a property may compile a kernel, which takes seconds.
 _BASE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -10,3 +16,30 @@ settings.register_profile("dev", _BASE, max_examples=25)
 settings.register_profile("ci", _BASE, max_examples=50, derandomize=True)
 settings.register_profile("deep", _BASE, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder like MNIST's, with twelve training and six test images of 7 x 7 pixels for each digit."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(0)
+    for prefix, number in (("train", 12), ("t10k", 6)):
+        labels = np.tile(np.arange(10, dtype=np.uint8), number)
+        images = rng.integers(0, 100, (labels.size, 7, 7), dtype=np.uint8)
+        images[np.arange(labels.size), labels % 7, labels // 2] = 255
+        write_idx(folder / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(tiny):
+    """The data set in that folder."""
+    return load("mnist", tiny)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Trainings of a few epochs."""
+    monkeypatch.setattr(protocol, "EPOCHS", 3)
+    monkeypatch.setattr(protocol, "MOST_EPOCHS", 3)

@@ -8,7 +8,7 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import figures, judgements, measures, protocol, published, rates, released
+from experiments.low_capacity import figures, judgements, protocol, published, rates, released
 from experiments.low_capacity.measures import measure
 from experiments.low_capacity.protocol import (
     ARMS,
@@ -16,45 +16,16 @@ from experiments.low_capacity.protocol import (
     CORRECTED,
     DEFAULT,
     QUICK,
-    Examples,
     Trial,
     fingerprint,
     task,
     trials,
 )
 from experiments.low_capacity.results import Results, Study, pair_name
-from npnet.datasets import digit_pair, load, stratified_split
-from npnet.idx import write_idx
+from npnet.datasets import digit_pair, stratified_split
 from npnet.mlp import MLP
 
 LABELS = np.array([0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0])
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """A folder like MNIST's, with twelve training and six test images of 7 x 7 pixels for each digit."""
-    folder = tmp_path_factory.mktemp("tiny")
-    rng = np.random.default_rng(0)
-    for prefix, number in (("train", 12), ("t10k", 6)):
-        labels = np.tile(np.arange(10, dtype=np.uint8), number)
-        images = rng.integers(0, 100, (labels.size, 7, 7), dtype=np.uint8)
-        images[np.arange(labels.size), labels % 7, labels // 2] = 255
-        write_idx(folder / f"{prefix}-images-idx3-ubyte", images)
-        write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def dataset(tiny):
-    """The data set in that folder."""
-    return load("mnist", tiny)
-
-
-@pytest.fixture
-def short(monkeypatch):
-    """Trainings of a few epochs."""
-    monkeypatch.setattr(protocol, "EPOCHS", 3)
-    monkeypatch.setattr(protocol, "MOST_EPOCHS", 3)
 
 
 def test_the_released_split_is_scikit_learns():
@@ -124,25 +95,6 @@ def test_each_arm_has_its_own_split(dataset):
         np.testing.assert_array_equal(corrected.validation.labels, labels[held_out])
 
 
-def test_maps_are_of_the_first_right_and_wrong_answer_on_each_digit():
-    # The logit is the first pixel minus one half; the second pixel tells the images apart.
-    net, theta = MLP((2, 1, 1), "identity"), np.array([1.0, 0, -0.5, 1, 0])
-    images = np.array([[255, 0], [0, 1], [0, 2], [0, 3], [255, 4], [255, 5], [0, 6]], np.uint8)[:, None, :]
-    labels = np.array([0, 0, 0, 1, 1, 1, 1], np.uint8)
-    entries = measures._maps(net, theta, Examples(images, labels))
-    found = [(entry["label"], entry["right"], entry["image"][0][1]) for entry in entries]
-    assert found == [(0, True, 1), (0, False, 0), (1, True, 4), (1, False, 3)]
-    assert all(entry["dense"] == [1, 0] for entry in entries)
-    assert [e["right"] for e in measures._maps(net, theta, Examples(images[1:3], labels[1:3]))] == [True]
-
-
-def test_a_network_without_a_gradient_agrees_with_nothing(dataset):
-    net = MLP((49, 4, 1))
-    examples = Examples(dataset.test_images, dataset.test_labels)
-    nothing = {"rank_correlation": 0.0, "overlap": 0.0}
-    assert set(map(str, measures._saliency(net, np.zeros(net.size), examples, 0).values())) == {str(nothing)}
-
-
 @pytest.mark.parametrize("arm", ARMS)
 def test_measure(dataset, short, arm):
     trial = Trial(arm, 4, 9, 24, 0, "", 0.3)
@@ -164,9 +116,6 @@ def test_measure(dataset, short, arm):
     assert result["best_train_f1"] == max(result["curves"]["train_f1"])
     assert 0 <= result["dead"]["dense"] <= 24
     assert result["cut_off"] == 95 * 24 // 100
-    assert set(result["saliency"]) == {"pruned", "divided twice", "randomised"}
-    assert {(entry["label"], entry["right"]) for entry in result["maps"]} <= {(a, b) for a in (0, 1) for b in (0, 1)}
-    assert all(len(entry["dense"]) == len(entry["pruned"]) == 49 for entry in result["maps"])
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -184,8 +133,7 @@ def test_networks_of_one_company_are_measured_each_by_itself(dataset, short, arm
 def test_noise_and_saliency_are_measured_on_4v9_only(dataset, short):
     (result,) = measure([Trial(CORRECTED, 0, 1, 4, 0, "", 0.3)], dataset)
     assert {row["condition"] for row in result["scores"]} == {"clean", "pruned", "divided twice"}
-    assert "saliency" not in result
-    assert "maps" not in result
+    assert not {"saliency", "saliency_corrupted", "maps", "forward_difference"}.intersection(result)
 
 
 def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsys, monkeypatch):
@@ -198,7 +146,7 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     assert run(one, 1) == 0
     printed = capsys.readouterr().out
     assert all(f"{number}. " in printed for number in range(1, 8))
-    assert len(list((one / "figures").glob("*.png"))) == 12
+    assert len(list((one / "figures").glob("*.png"))) == 21
     assert (one / "claims.md").read_text().count(" | **") == len(judgements.CLAIMS)
     assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
     settings = json.loads((one / "settings.json").read_text())
@@ -248,7 +196,7 @@ def test_broken_data_are_one_sentence_and_status_2(tiny, tmp_path, capsys, name,
 # The rules, on results made up for each verdict.
 
 
-def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, dead=0, overlap=1.0, best=None):
+def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, dead=0, best=None):
     """Results of both arms, three seeds, all pairs; scores as given, the same for every network unless a function."""
 
     def scores(arm, pair, width):
@@ -264,15 +212,12 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
         ]
 
     wanted = [t for t in trials("", dataclasses.replace(DEFAULT, seeds=3), 0.3) if t.width in (4, 12, 16, 24, 64)]
-    agreement = {"overlap": overlap, "rank_correlation": overlap}
     results = [
         {
             "best_train_f1": best(t) if best else f1,
             "scores": scores(t.arm, t.pair, t.width),
             "dead": {"dense": 0, "pruned": dead},
             "cut_off": 22,
-            "saliency": {"pruned": agreement, "divided twice": {"overlap": 1.0, "rank_correlation": 1.0}}
-            | {"randomised": {"overlap": 0.05, "rank_correlation": 0.0}},
         }
         for t in wanted
     ]
@@ -350,11 +295,6 @@ def test_rule_of_robustness():
     assert judgements.robustness(made_up(noise=lambda width, level: -0.1)).verdict is Verdict.FAILS
     one_worse = made_up(noise=lambda width, level: -0.1 + 0.001 * width * (level != 0.3))
     assert judgements.robustness(one_worse).verdict is Verdict.FAILS
-
-
-def test_rule_of_saliency():
-    assert judgements.saliency(made_up(overlap=0.5)).verdict is Verdict.HOLDS
-    assert judgements.saliency(made_up(overlap=0.49)).verdict is Verdict.CONDITIONAL
 
 
 def test_rule_of_moderate_pruning():

@@ -46,7 +46,7 @@ def like_a_twin(study: Study) -> Judgement:
         for name, label in PRUNINGS.items():
             found = overlaps(results, arm, name)
             alike[name, arm] = interval(found - twin)[1] >= 0 and interval(found - randomised)[0] > 0
-            texts.append(f"{label} {spread(found, 2)}, {spread(found - twin, 2)} more than trained anew")
+            texts.append(f"{label} {spread(found, 2)}, less trained anew {spread(found - twin, 2)}")
         parts.append(f"{arm}: {'; '.join(texts)}")
     measured = f"share of the 5 % most salient pixels shared with the dense network, {'. '.join(parts)}"
     if results.seeds(CORRECTED) < 2:
@@ -135,7 +135,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         OUR_OWN,
     ),
     Claim(
-        "The paper's forward difference converges to the gradient, on 4v9 h24",
+        "The error of the paper's forward difference falls in proportion to its step, on 4v9 h24",
         "a step of 0.1, no check",
         f"holds if its relative error falls in proportion to the step: mean slope of log error against log step "
         f"between {PROPORTIONAL[0]} and {PROPORTIONAL[1]} for steps at least {ABOVE_ROUNDING} times that of the least "

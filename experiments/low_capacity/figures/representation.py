@@ -45,7 +45,8 @@ def scatter(results: Results, folder: Path) -> Path:
         caption = (
             f"Activations of the {SALIENCY_WIDTH} hidden units of 4v9 on images judged by, dense and pruned, for the "
             f"first seed of each arm (n = 1). {_HOW[how]}. Constant units, and points that are those of other images "
-            "to five digits, are counted where there are any. A picture is no measure of separability: see separability.png."
+            "to five digits, are counted where there are any. A picture is no measure of separability, see "
+            "separability.png."
         )
         return save(drawing, folder, "representation.png", caption)
 
