@@ -1,6 +1,5 @@
 """The inside of the low-capacity networks and matched robustness: known answers, the rules, the figures."""
 
-import dataclasses
 import json
 import math
 import sys
@@ -115,9 +114,11 @@ def test_separability_does_not_depend_on_the_scale_of_a_unit():
 def test_the_linear_classifier_is_of_the_training_examples_alone():
     classes = np.array([0, 1] * 10)
     hidden = 10.0 * classes[:, None]
-    # On their own mean, two of these would be on the other side.
-    judged = np.array([[8.0], [9.0], [10.0], [1.0]])
-    assert representation.separability(hidden, classes, judged, np.array([1, 1, 1, 0])) == 1
+    # Moved to a mean of their own, two of these would be on the other side.
+    judged = np.array([[7.0], [8.0], [9.0], [10.0]])
+    assert representation.separability(hidden, classes, judged, np.ones(4, int)) == 1
+    other = TELLING._replace(judged=Examples(IMAGES, 1 - CLASSES))
+    assert representation.measure(trial_of(), NET, THETA, other)["representation"]["dense"]["separability"] == 0
 
 
 def test_a_unit_whose_deviation_is_rounding_does_not_count():
@@ -415,7 +416,7 @@ def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatc
 def test_without_scikit_learn_principal_components_are_drawn(measured, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     said = caption(representation_figures.scatter(Results(*measured), tmp_path))
-    assert "The two principal components" in said
+    assert "By the two principal components" in said
     assert "npnet[tsne]" in said
     how, shown, text = representation_figures.embedded(np.array([[0.0, 0, 1], [3, 0, 1], [6, 0, 1], [3, 1, 1]]))
     np.testing.assert_allclose(shown, [[-3, -0.25], [0, -0.25], [3, -0.25], [0, 0.75]], atol=1e-12)
@@ -425,7 +426,7 @@ def test_without_scikit_learn_principal_components_are_drawn(measured, tmp_path,
 def test_with_scikit_learn_t_sne_is_drawn(measured, tmp_path):
     pytest.importorskip("sklearn.manifold")
     said = caption(representation_figures.scatter(Results(*measured), tmp_path))
-    assert "t-SNE by scikit-learn" in said
+    assert "By t-SNE of scikit-learn" in said
     rng = np.random.default_rng(0)
     points = rng.normal(size=(20, 3)) + 20 * (np.arange(20) % 2)[:, None]
     how, shown, text = representation_figures.embedded(points)
@@ -469,4 +470,3 @@ def test_one_seed_is_drawn_without_an_interval(measured, tmp_path):
     wanted, found = measured
     one = [(trial, result) for trial, result in zip(wanted, found, strict=True) if trial.seed == 0]
     assert robustness_figures.matched_robustness(Results(*zip(*one, strict=True)), tmp_path).exists()
-    assert dataclasses.asdict(one[0][0])["seed"] == 0

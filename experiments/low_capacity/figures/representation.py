@@ -18,9 +18,9 @@ from npnet.representation import principal_components
 LABELS = {"dense": "dense", "divided twice": '"95 %" divided twice', "pruned": "true 95 %"}
 PERPLEXITY = 30
 _HOW = {
-    "t-SNE": f"t-SNE by scikit-learn (perplexity {PERPLEXITY}, from the principal components, random state 0). "
+    "t-SNE": f"By t-SNE of scikit-learn (perplexity {PERPLEXITY}, from the principal components, random state 0). "
     "Distances between clusters mean nothing; without scikit-learn the two principal components are drawn",
-    "principal components": "The two principal components, with their share of the variance; t-SNE is drawn if "
+    "principal components": "By the two principal components, with their share of the variance; t-SNE is drawn if "
     "scikit-learn is there (pip install 'npnet[tsne]')",
 }
 
@@ -39,6 +39,8 @@ def scatter(results: Results, folder: Path) -> Path:
                     axes.plot(x, y, MARKERS[label], color=COLOURS[label], markersize=5, alpha=0.6, markeredgewidth=0)
                 axes.set_title("\n".join([f"{arm}, {LABELS[name]}", *text, *_degenerate(points)]), fontsize=14)
                 axes.set(xticks=[], yticks=[])
+                axes.set_xlabel(f"{how}, first axis", fontsize=12)
+            row[0].set_ylabel(f"{how}, second axis", fontsize=12)
         for label, digit in enumerate(SALIENCY_PAIR):
             grid[0, 0].plot([], [], MARKERS[label], color=COLOURS[label], label=str(digit))
         grid[0, 0].legend(fontsize=14, loc="best", handletextpad=0)

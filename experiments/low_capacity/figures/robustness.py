@@ -66,9 +66,8 @@ def matched_robustness(results: Results, folder: Path) -> Path:
             for number, (label, samples) in enumerate(changes.items()):
                 x = places + 0.3 * number - 0.15
                 means = np.array([100 * values.mean() for values in samples])
-                if len(samples[0]) > 1:
-                    ends = 100 * np.array([interval(values) for values in samples])
-                    axes.vlines(x, *ends.T, color=COLOURS[number])
+                # Of one seed the interval is infinite, and is not drawn.
+                axes.vlines(x, *100 * np.array([interval(values) for values in samples]).T, color=COLOURS[number])
                 axes.plot(x, means, MARKERS[number], color=COLOURS[number], label=label)
             axes.axhline(0, color="grey", linewidth=1, linestyle="--")
             axes.set_xticks(places, _TICKS, fontsize=12)

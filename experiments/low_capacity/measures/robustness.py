@@ -20,7 +20,7 @@ from npnet.sgd import Training
 WIDTHS = (4, 12, *NOISE_WIDTHS)
 # At which networks are looked at, beside the one that is kept: evenly spaced, or about so in their logarithm, for a
 # minibatch epoch does most at first.
-EPOCHS = {AS_RELEASED: tuple(range(10, 101, 10)), CORRECTED: (1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 90)}
+EPOCHS = {AS_RELEASED: tuple(range(10, 100, 10)), CORRECTED: (1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 90)}
 
 Theta = NDArray[np.floating]
 Corrupted = tuple[str, float, NDArray[np.floating]]  # condition, level and all the images judged by
