@@ -9,7 +9,7 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import figures, judgements, limits, protocol, published, rates, released
+from experiments.low_capacity import difficulty, figures, judgements, limits, protocol, published, rates, released
 from experiments.low_capacity.measures import measure
 from experiments.low_capacity.protocol import (
     ARMS,
@@ -317,10 +317,12 @@ def test_rule_of_moderate_pruning():
 
 def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
     wanted, search, sparse = trials("", QUICK, 0.3), rates.trials("", QUICK), limits.trials("", QUICK, 0.3)
+    further = difficulty.trials("", QUICK, 0.3)
     results = Study(
         Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
         Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
         Results(sparse, [limits.measure([trial], dataset)[0] for trial in sparse]),
+        Results(further, [difficulty.measure([trial], dataset)[0] for trial in further]),
     )
     drawn = {each.path.name for each in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
     assert {name for claim in judgements.CLAIMS for name in claim.figures} <= drawn

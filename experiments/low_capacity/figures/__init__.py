@@ -4,6 +4,7 @@ from pathlib import Path
 
 from experiments.low_capacity.figures import (
     capacity,
+    difficulty,
     information,
     limits,
     noise,
@@ -27,6 +28,8 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Drawn]:
         limits.accuracy(study.limits, folder),
         capacity.capacity(networks, folder),
         capacity.training_curves(networks, folder),
+        difficulty.difficulty(study.difficulty, folder),
+        difficulty.capacity(study.difficulty, folder),
         rates.heat_maps(study.rates, folder),
         rates.scatter(study.rates, folder),
         pruning.pruning(networks, "f1", "F1", folder),
