@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.claims import Verdict
-from experiments.low_capacity import difficulty, judged_difficulty, judgements, protocol, published
+from experiments.low_capacity import difficulty, judgements, protocol, published
 from experiments.low_capacity.difficulty import (
     ABSOLUTE,
     DEFINITIONS,
@@ -25,6 +25,8 @@ from experiments.low_capacity.difficulty import (
     trials,
 )
 from experiments.low_capacity.figures import difficulty as figures
+from experiments.low_capacity.judgements import difficulty as judged_difficulty
+from experiments.low_capacity.judgements import networks
 from experiments.low_capacity.protocol import (
     ALL_PAIRS,
     ARMS,
@@ -311,4 +313,4 @@ def test_the_overlap_is_compared_with_the_error(tmp_path):
 
 
 def test_the_papers_threshold():
-    assert difficulty.ENOUGH_F1 == judgements.ENOUGH_F1 == published.ENOUGH_F1 == 0.9
+    assert difficulty.ENOUGH_F1 == networks.ENOUGH_F1 == published.ENOUGH_F1 == 0.9

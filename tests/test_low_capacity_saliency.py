@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from experiments.claims import Verdict
-from experiments.low_capacity import judged_saliency, protocol
+from experiments.low_capacity import protocol
 from experiments.low_capacity.figures import saliency as figures
 from experiments.low_capacity.judgements import CLAIMS
+from experiments.low_capacity.judgements import saliency as judged_saliency
 from experiments.low_capacity.measures import measure, saliency
 from experiments.low_capacity.measures.one_shot import pruned
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task
@@ -55,7 +56,7 @@ def test_a_twin_is_the_same_network_from_other_draws(dataset, short, arm):
 
 def test_a_twin_sees_the_examples_in_another_order(dataset, monkeypatch):
     found = []
-    monkeypatch.setattr(protocol, "converged", lambda nets, thetas, examples, rate, rng: found.append(rng))
+    monkeypatch.setattr(protocol, "converged", lambda nets, thetas, examples, rate, rng, **_: found.append(rng))
     for twin in (False, True):
         protocol.trained([network_of(seed=3)], task(CORRECTED, (4, 9), 3, dataset), twin=twin)
     expected = [np.random.default_rng(seed).random() for seed in ([3, 4, 9, 0], [3, 4, 9, 0, 1])]

@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -95,6 +95,9 @@ class Scale:
         """The seeds of an arm: 0, 1, 2, ... or, as released, those of the paper."""
         return SEEDS[:seeds] if arm == AS_RELEASED else range(seeds)
 
+
+# Is shown the number of a network and its parameters after each epoch, and may keep them.
+Watch = Callable[[int, NDArray[np.floating]], None]
 
 ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
 _CORRECTED_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -197,17 +200,27 @@ def initial_theta(trial: Trial, net: MLP, *, twin: bool = False) -> NDArray[np.f
     return net.init(draws(trial, trial.width, twin), "normal")
 
 
-def trained(trials: Sequence[Trial], examples: Task, *, twin: bool = False) -> list[Training]:
+def trained(
+    trials: Sequence[Trial], examples: Task, *, twin: bool = False, watch: Watch | None = None
+) -> list[Training]:
     """Train the networks of trials of one `company` as their arm says.
 
     A `twin` is the same network on the same data from another initialisation and, corrected, in another order.
+    `watch` is called with the number of a network and a copy of its parameters after each epoch.
     """
     nets = [network(trial, examples) for trial in trials]
     thetas = [initial_theta(trial, net, twin=twin) for trial, net in zip(trials, nets, strict=True)]
     if trials[0].arm == AS_RELEASED:
         settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": trials[0].learning_rate}
+
+        def show(number: int, theta: NDArray[np.floating]) -> dict[str, float]:
+            if watch is not None:
+                watch(number, theta)
+            return {}
+
+        settings["evaluate_theta"] = None if watch is None else show
         return train_together(nets, thetas, *examples.training, metrics=("f1",), **settings)
-    return converged(nets, thetas, examples, trials[0].learning_rate, draws(trials[0], 0, twin))
+    return converged(nets, thetas, examples, trials[0].learning_rate, draws(trials[0], 0, twin), watch=watch)
 
 
 def converged(
@@ -217,13 +230,17 @@ def converged(
     learning_rate: float,
     rng: np.random.Generator,
     masks: Sequence[NDArray[np.bool_]] | None = None,
+    *,
+    watch: Watch | None = None,
 ) -> list[Training]:
     """Train by minibatches until the loss on the validation examples stops falling; keep the best epoch's parameters.
 
-    `masks` as in `npnet.train_together`; `rng` orders the batches.
+    `masks` as in `npnet.train_together`; `rng` orders the batches; `watch` as in `trained`.
     """
 
     def validate(number: int, theta: NDArray[np.floating]) -> dict[str, float]:
+        if watch is not None:
+            watch(number, theta)
         logits = forward(nets[number], theta, examples.validation.images)
         scores = evaluate(examples.validation.labels, logits, ("loss", "f1"))
         return {f"validation_{name}": value for name, value in scores.items()}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.low_capacity.measures import saliency
+from experiments.low_capacity.measures import information, representation, robustness, saliency
 from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
 from experiments.low_capacity.measures.saliency import Corrupted
 from experiments.low_capacity.protocol import Examples, Task, Trial, network, task, trained
@@ -36,15 +36,19 @@ def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        As of `_measured`, and for 4v9 of `saliency.measure`.
+        As of `_measured`, and for 4v9 of `saliency.measure` and `robustness.measure`.
     """
     first = trials[0]
     examples = task(first.arm, first.pair, first.seed, data)
     corrupted = _corrupted(examples.judged.images, first.seed) if first.pair == NOISE_PAIR else []
-    trainings = trained(trials, examples)
+    checkpoints = robustness.Checkpoints(trials)
+    trainings = trained(trials, examples, watch=checkpoints if first.pair == NOISE_PAIR else None)
     results = [
         _measured(trial, training, examples, corrupted) for trial, training in zip(trials, trainings, strict=True)
     ]
+    if first.pair == NOISE_PAIR:
+        followed = robustness.measure(trials, trainings, checkpoints, examples, corrupted)
+        results = [result | found for result, found in zip(results, followed, strict=True)]
     if first.pair == SALIENCY_PAIR:
         thetas, twins = (
             [training.theta for training in each] for each in (trainings, trained(trials, examples, twin=True))
@@ -64,6 +68,7 @@ def _measured(trial: Trial, training: Training, examples: Task, corrupted: Itera
         "scores": a row a condition (clean, pruned, divided twice, gaussian noise, occlusion) and level.
         "dead": hidden units that are 0 on every image judged by, dense and at 95 %; "cut_off": those that have lost
         their weight to the output at 95 %, alive or dead.
+        For some widths what `information.measure` returns, and for 4v9 `representation.measure`.
     """
     net = network(trial, examples)
     theta, judged = training.theta, examples.judged
@@ -84,6 +89,10 @@ def _measured(trial: Trial, training: Training, examples: Task, corrupted: Itera
             result["scores"].append(_scores(net, pruned(net, theta, share), judged, condition, percent / 100))
     for condition, level, images in corrupted:
         result["scores"].append(_scores(net, theta, Examples(images, judged.labels), condition, level))
+    if trial.width in representation.WIDTHS:
+        result |= information.measure(trial, net, theta, judged)
+        if trial.pair == SALIENCY_PAIR:
+            result |= representation.measure(trial, net, theta, examples)
     return result
 
 

@@ -1,4 +1,4 @@
-"""The paper's claims, and the rules that judge them, each written before the number that it judges was seen."""
+"""Capacity, pruning, dead units and robustness: the claims, and the rules that judge them."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, interval, spread
-from experiments.low_capacity import judged_difficulty, judged_saliency
+from experiments.low_capacity.judgements.verdicts import OF_THE_PAPER, REPRODUCTION, by_arm, unless_divided_twice
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 from experiments.low_capacity.published import (
     DEAD_UNITS_AT,
@@ -21,7 +21,6 @@ from experiments.low_capacity.published import (
     WIDTHS,
 )
 from experiments.low_capacity.results import Results, Study, pair_name, smallest_width
-from experiments.low_capacity.verdicts import OF_THE_PAPER, REPRODUCTION, by_arm, unless_divided_twice
 
 NEAR_FIGURE_3, CELLS_NEAR = 0.015, 53 / 55
 STABLE = 0.02
@@ -275,6 +274,4 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "pruning_f1.png",
         OF_THE_PAPER,
     ),
-    *judged_saliency.CLAIMS,
-    *judged_difficulty.CLAIMS,
 )

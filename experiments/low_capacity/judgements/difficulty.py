@@ -4,12 +4,10 @@ import itertools
 
 from experiments.claims import Claim, Judgement, Verdict
 from experiments.low_capacity.difficulty import ABSOLUTE, DEFINITIONS, RELATIVE, error_interval, growth, linear_error
+from experiments.low_capacity.judgements.verdicts import HOW_DIFFICULT, by_arm
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import PAIRS
 from experiments.low_capacity.results import Study, pair_name
-from experiments.low_capacity.verdicts import by_arm
-
-GROUP = "Further questions"
 
 
 def order(study: Study) -> Judgement:
@@ -60,7 +58,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "both arms",
         order,
         "difficulty.png",
-        GROUP,
+        HOW_DIFFICULT,
     ),
     Claim(
         "The minimum width grows with difficulty, over all pairs of digits",
@@ -70,6 +68,6 @@ CLAIMS: tuple[Claim[Study], ...] = (
         f"paper's {ABSOLUTE}",
         capacity_grows,
         "capacity_difficulty.png",
-        GROUP,
+        HOW_DIFFICULT,
     ),
 )
