@@ -75,6 +75,8 @@ class Claim(Generic[Results]):
         File name of the figure that shows it, in ``figures/``.
     group : str
         Heading under which it is listed; claims of one group follow one another.
+    also : tuple of str
+        File names of further figures that show it.
     """
 
     statement: str
@@ -83,6 +85,12 @@ class Claim(Generic[Results]):
     judge: Callable[[Results], Judgement]
     figure: str
     group: str = "Claims"
+    also: tuple[str, ...] = ()
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """File names of all figures that show it."""
+        return self.figure, *self.also
 
 
 def judge_all(claims: Iterable[Claim[Results]], results: Results) -> list[Judgement]:
@@ -104,7 +112,7 @@ def markdown(claims: Sequence[Claim[Results]], judgements: Sequence[Judgement]) 
     for heading, found in grouped(claims, judgements):
         rows = [("", "claim", "published", "ours", "rule", "verdict", "figure"), ("---",) * 7]
         for number, claim, judgement in found:
-            figure = f"[{claim.figure}](figures/{claim.figure})"
+            figure = ", ".join(f"[{name}](figures/{name})" for name in claim.figures)
             texts = (claim.statement, claim.published, judgement.measured, claim.rule, f"**{judgement}**", figure)
             rows.append((str(number), *texts))
         tables.append(f"## {heading}\n\n" + "".join(f"| {' | '.join(map(_cell, row))} |\n" for row in rows))
@@ -126,7 +134,7 @@ def terminal(claims: Sequence[Claim[Results]], judgements: Sequence[Judgement], 
                     ("ours", judgement.measured),
                     ("rule", claim.rule),
                     ("verdict", str(judgement)),
-                    ("figure", f"figures/{claim.figure}"),
+                    ("figure", ", ".join(f"figures/{name}" for name in claim.figures)),
                 )
             ]
             blocks.append("".join(f"{_wrapped(start, text, width)}\n" for start, text in lines))

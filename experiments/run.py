@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType, TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
 
@@ -171,7 +171,7 @@ def positive(text: str) -> int:
 
 def write_settings(
     folder: Path, arguments: Mapping[str, object], seeds: Sequence[int], data: Mapping[str, str]
-) -> None:
+) -> dict[str, Any]:
     """Write ``settings.json``: what made the results of the last run in this folder.
 
     Parameters
@@ -184,6 +184,11 @@ def write_settings(
         All seeds used.
     data
         The checksum of each data file.
+
+    Returns
+    -------
+    dict
+        The settings: "arguments", "seeds", "versions" and "data".
 
     Raises
     ------
@@ -198,6 +203,7 @@ def write_settings(
         "data": dict(data),
     }
     write_atomically(folder / "settings.json", f"{json.dumps(settings, indent=2, default=str)}\n".encode())
+    return settings
 
 
 def _keep(future: Future[Sequence[Result]], group: Sequence[object], store: Store) -> BaseException | None:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.style
 from cycler import cycler
@@ -21,6 +21,7 @@ from experiments.store import write_atomically
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 _DPI = 150
+_GAP, _PADDING = 0.02, 0.1  # between panels and caption, of the figure's height; around the image, in inches
 _STYLE: dict[str, Any] = {
     "axes.prop_cycle": cycler(color=COLOURS),
     "axes.spines.right": False,
@@ -33,6 +34,24 @@ _STYLE: dict[str, Any] = {
     "lines.linewidth": 2.5,
     "lines.markersize": 8,
 }
+
+
+class Drawn(NamedTuple):
+    """A figure that was written.
+
+    Attributes
+    ----------
+    path : Path
+        The PNG.
+    caption : str
+        What it shows and over how many samples.
+    caption_height : int
+        How many of the image's pixel rows, at its bottom, hold the caption: a page may set it in its own type.
+    """
+
+    path: Path
+    caption: str
+    caption_height: int
 
 
 @contextmanager
@@ -58,7 +77,7 @@ def figure(
         yield drawing, axes
 
 
-def save(drawing: Figure, folder: Path, name: str, caption: str) -> Path:
+def save(drawing: Figure, folder: Path, name: str, caption: str) -> Drawn:
     """Write a figure to ``<folder>/figures/<name>`` with its caption under it; equal figures, equal bytes.
 
     Parameters
@@ -74,8 +93,8 @@ def save(drawing: Figure, folder: Path, name: str, caption: str) -> Path:
 
     Returns
     -------
-    Path
-        Where it is.
+    Drawn
+        Where it is, and its caption.
 
     Raises
     ------
@@ -84,17 +103,18 @@ def save(drawing: Figure, folder: Path, name: str, caption: str) -> Path:
     """
     columns = int(10 * drawing.get_figwidth())
     # A number and its percent sign stay on one line.
-    drawing.text(
+    text = drawing.text(
         0.01,
-        -0.02,
+        -_GAP,
         textwrap.fill(caption.replace(" %", "\N{NO-BREAK SPACE}%"), columns),
         ha="left",
         va="top",
         fontsize=13,
     )
+    height = _GAP * drawing.get_figheight() + text.get_window_extent().height / drawing.dpi + _PADDING
     png = io.BytesIO()
     metadata = {"Software": None, "Description": caption}
-    drawing.savefig(png, format="png", dpi=_DPI, bbox_inches="tight", metadata=metadata)
+    drawing.savefig(png, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=_PADDING, metadata=metadata)
     path = folder / "figures" / name
     write_atomically(path, png.getvalue())
-    return path
+    return Drawn(path, caption, round(_DPI * height))

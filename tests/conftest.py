@@ -1,4 +1,4 @@
-"""Hypothesis profiles: derandomised in CI, and a deep one for longer exploration; a tiny data set and short runs."""
+"""Hypothesis profiles: derandomised in CI, and a deep one for longer exploration; a tiny data set like MNIST."""
 
 import os
 

@@ -74,6 +74,16 @@ def test_terminal():
     )
 
 
+def test_a_claim_with_two_figures():
+    claim = dataclasses.replace(CLAIM, also=("curves.png",))
+    assert (CLAIM.figures, claim.figures) == (("capacity.png",), ("capacity.png", "curves.png"))
+    judgements = judge_all([claim], {2: 0.5})
+    assert "\n   figure     figures/capacity.png, figures/curves.png\n" in terminal([claim], judgements)
+    assert " | [capacity.png](figures/capacity.png), [curves.png](figures/curves.png) |\n" in markdown(
+        [claim], judgements
+    )
+
+
 @pytest.mark.parametrize("width", [100, 60])
 def test_terminal_wraps(width):
     text = terminal([CLAIM, LONG], judge_all([CLAIM, LONG], {2: 0.5}), width)

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import figures, judgements, protocol, published, rates, released
+from experiments.low_capacity import figures, judgements, limits, protocol, published, rates, released
 from experiments.low_capacity.measures import measure
 from experiments.low_capacity.protocol import (
     ARMS,
@@ -22,6 +23,7 @@ from experiments.low_capacity.protocol import (
     trials,
 )
 from experiments.low_capacity.results import Results, Study, pair_name
+from experiments.style import Drawn
 from npnet.datasets import digit_pair, stratified_split
 from npnet.mlp import MLP
 
@@ -145,20 +147,28 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(one, 1) == 0
     printed = capsys.readouterr().out
+    networks, images = map(int, re.search(r"^(\d+) networks: .* \((\d+) figures\)$", printed, re.MULTILINE).groups())
+    assert printed.endswith(f" figures)\nopen {one}/index.html\n")
+    html = (one / "index.html").read_text(encoding="utf-8")
+    assert html.count("<article") == len(judgements.CLAIMS)
+    assert html.count("<img") == images == len(list((one / "figures").glob("*.png")))
+    assert f"with {networks} networks" in html
+    assert len((one / "results.jsonl").read_text().splitlines()) == 1 + networks
+    assert "A quick run" in html
     assert all(f"{number}. " in printed for number in range(1, 8))
-    assert len(list((one / "figures").glob("*.png"))) == 21
     assert (one / "claims.md").read_text().count(" | **") == len(judgements.CLAIMS)
     assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
     settings = json.loads((one / "settings.json").read_text())
     assert settings["data"] == dict(dataset.checksums)
 
+    drawn = [Drawn(path, "", 0) for path in (one / "figures").glob("*.png")]
     with monkeypatch.context() as patch:
-        patch.setattr(figures, "draw_all", lambda *_: [])
+        patch.setattr(figures, "draw_all", lambda *_: drawn)
         assert run(two, 2) == 0
     assert (one / "results.jsonl").read_bytes() == (two / "results.jsonl").read_bytes()
     capsys.readouterr()
     assert run(two, 2) == 0
-    assert "12 of 12 trials found" in capsys.readouterr().err
+    assert " trials found" in capsys.readouterr().err
     assert (one / "figures" / "saliency.png").read_bytes() == (two / "figures" / "saliency.png").read_bytes()
 
 
@@ -221,7 +231,7 @@ def made_up(f1=0.99, pruned=None, twice=None, noise=lambda width, level: 0.0, de
         }
         for t in wanted
     ]
-    return Study(Results(wanted, results), Results([], []))
+    return Study(Results(wanted, results))
 
 
 def figure_3(trial, error):
@@ -243,7 +253,7 @@ def test_rule_of_figure_3():
 def test_figure_3_is_not_judged_with_fewer_seeds_than_the_paper_has(dataset, short):
     wanted = [t for t in trials("", dataclasses.replace(QUICK, seeds=2), 0.3) if t.width == 4]
     results = Results(wanted, [measure([trial], dataset)[0] for trial in wanted])
-    assert judgements.figure_3(Study(results, Results([], []))).verdict is Verdict.OPEN
+    assert judgements.figure_3(Study(results)).verdict is Verdict.OPEN
 
 
 def test_rule_of_capacity():
@@ -306,13 +316,14 @@ def test_rule_of_moderate_pruning():
 
 
 def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
-    wanted, search = trials("", QUICK, 0.3), rates.trials("", QUICK)
+    wanted, search, sparse = trials("", QUICK, 0.3), rates.trials("", QUICK), limits.trials("", QUICK, 0.3)
     results = Study(
         Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
         Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
+        Results(sparse, [limits.measure([trial], dataset)[0] for trial in sparse]),
     )
-    drawn = {path.name for path in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
-    assert {claim.figure for claim in judgements.CLAIMS} <= drawn
+    drawn = {each.path.name for each in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
+    assert {name for claim in judgements.CLAIMS for name in claim.figures} <= drawn
 
 
 def test_results_answer_by_seed():

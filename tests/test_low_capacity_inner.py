@@ -389,12 +389,6 @@ def test_rule_of_the_information_that_is_lost():
 # The figures.
 
 
-def caption(path):
-    image = pytest.importorskip("PIL.Image").open(path)
-    with image:
-        return image.text["Description"]
-
-
 def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     results = Results(*measured)
@@ -409,13 +403,13 @@ def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatc
             robustness_figures.matched_robustness,
         )
     ]
-    assert {claim.figure for claim in judged_inner.CLAIMS} <= {path.name for path in drawn}
-    assert all("2 seeds as released, 2 corrected" in caption(path) for path in drawn[1:])
+    assert {name for claim in judged_inner.CLAIMS for name in claim.figures} <= {each.path.name for each in drawn}
+    assert all("Seeds: 2 as released, 2 corrected" in each.caption for each in drawn[1:])
 
 
 def test_without_scikit_learn_principal_components_are_drawn(measured, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
-    said = caption(representation_figures.scatter(Results(*measured), tmp_path))
+    said = representation_figures.scatter(Results(*measured), tmp_path).caption
     assert "By the two principal components" in said
     assert "npnet[tsne]" in said
     how, shown, text = representation_figures.embedded(np.array([[0.0, 0, 1], [3, 0, 1], [6, 0, 1], [3, 1, 1]]))
@@ -425,7 +419,7 @@ def test_without_scikit_learn_principal_components_are_drawn(measured, tmp_path,
 
 def test_with_scikit_learn_t_sne_is_drawn(measured, tmp_path):
     pytest.importorskip("sklearn.manifold")
-    said = caption(representation_figures.scatter(Results(*measured), tmp_path))
+    said = representation_figures.scatter(Results(*measured), tmp_path).caption
     assert "By t-SNE of scikit-learn" in said
     rng = np.random.default_rng(0)
     points = rng.normal(size=(20, 3)) + 20 * (np.arange(20) % 2)[:, None]
@@ -451,8 +445,8 @@ def test_a_picture_of_points_that_coincide_says_so(measured, tmp_path, monkeypat
         for result in found
     ]
     with np.errstate(all="raise"):
-        path = representation_figures.scatter(Results(wanted, results), tmp_path)
-    assert path.exists()
+        drawn = representation_figures.scatter(Results(wanted, results), tmp_path)
+    assert drawn.path.exists()
     points = np.array([[1.0, 2, 3], [1, 2, 4], [1, 2, 4], [1, 2, 4]])
     assert representation_figures._degenerate(points) == ["2 of 3 units constant", "2 of 4 points coincide"]
     assert representation_figures._degenerate(np.arange(6.0).reshape(3, 2)) == []
@@ -469,4 +463,4 @@ def test_levels_are_those_that_all_seeds_pass():
 def test_one_seed_is_drawn_without_an_interval(measured, tmp_path):
     wanted, found = measured
     one = [(trial, result) for trial, result in zip(wanted, found, strict=True) if trial.seed == 0]
-    assert robustness_figures.matched_robustness(Results(*zip(*one, strict=True)), tmp_path).exists()
+    assert robustness_figures.matched_robustness(Results(*zip(*one, strict=True)), tmp_path).path.exists()

@@ -183,8 +183,9 @@ def test_measure_of_known_networks():
         np.testing.assert_allclose(
             entry["twin"], input_gradient(nets[1], twins[1], np.array(entry["image"], np.uint8)[None])[0], rtol=1e-5
         )
-    assert len({(entry["label"], entry["right"]) for entry in wide["maps"]}) == len(wide["maps"])
-    assert wide["forward_difference"][0]["error"] > 10 * wide["forward_difference"][3]["error"]
+    shown = saliency._shown(nets[1], thetas[1], examples.judged)
+    assert [entry["image"] for entry in wide["maps"]] == images[shown].tolist()
+    assert wide["forward_difference"] == saliency._errors(nets[1], thetas[1], images[shown])
 
 
 def test_the_paper_has_maps_to_compare_with_only_where_it_is_trained():
@@ -200,14 +201,15 @@ def test_measured_in_a_run(dataset, short, arm):
     narrow, wide = measure([network_of(arm, 4), network_of(arm, 24)], dataset)
     assert json.loads(json.dumps(wide)) == wide
     assert list(narrow["saliency"]) == [*OTHERS, "h24"]
-    # Neither the trained network itself nor one that it was made from: the twin is trained.
     examples = task(arm, (4, 9), 0, dataset)
     (one, _), (twin, _) = (
         [training.theta for training in protocol.trained([network_of(arm, 4), network_of(arm, 24)], examples, twin=two)]
         for two in (False, True)
     )
-    maps = [np.abs(input_gradient(MLP((49, 4, 1)), theta, examples.judged.images)) for theta in (one, twin)]
-    assert narrow["saliency"]["twin"] == saliency.agreement(*maps)
+    net = MLP((49, 4, 1))
+    for name, other in (("twin", twin), ("pruned", pruned(net, one, 0.95))):
+        maps = [np.abs(input_gradient(net, theta, examples.judged.images)) for theta in (one, other)]
+        assert narrow["saliency"][name] == saliency.agreement(*maps)
     conditions = [("clean", 0.0), *(("gaussian noise", sigma) for sigma in SIGMAS), ("occlusion", PATCH)]
     found = [(row["network"], row["condition"], row["level"]) for row in wide["saliency_corrupted"]]
     assert found == [(name, *condition) for name in ("dense", "pruned") for condition in conditions]
@@ -231,7 +233,7 @@ def made_up(shares=None, errors=None, seeds=3):
                 "forward_difference": [{"step": step, "error": error(step)} for step in saliency.STEPS],
             }
         )
-    return Study(Results(trials, results), Results([], []))
+    return Study(Results(trials, results))
 
 
 def both(**shares):

@@ -403,8 +403,9 @@ def test_what_is_not_positive(text):
 
 
 def test_settings(tmp_path):
-    write_settings(tmp_path, {"out": tmp_path, "quick": True}, range(2), {"train.gz": "ab"})
+    returned = write_settings(tmp_path, {"out": tmp_path, "quick": True}, range(2), {"train.gz": "ab"})
     settings = json.loads((tmp_path / "settings.json").read_text())
+    assert json.loads(json.dumps(returned, default=str)) == settings
     assert settings["arguments"] == {"out": str(tmp_path), "quick": True}
     assert settings["seeds"] == [0, 1]
     assert settings["data"] == {"train.gz": "ab"}

@@ -21,25 +21,36 @@ def draw(folder, caption=CAPTION, name="a.png"):
         return save(drawing, folder, name, caption)
 
 
+def inked(rows):
+    """Which rows of an image are not white."""
+    return (rows[..., :3] < 1).any(axis=(1, 2))
+
+
 def test_a_figure_is_a_file_with_its_caption(tmp_path):
-    path = draw(tmp_path)
+    path, caption, height = draw(tmp_path)
     assert path == tmp_path / "figures" / "a.png"
+    assert caption == CAPTION
     assert [file.name for file in path.parent.iterdir()] == ["a.png"]
     data = path.read_bytes()
     assert data.startswith(b"\x89PNG")
     assert CAPTION.encode() in data
     assert b"Software" not in data
     assert not re.search(rb"20\d\d-\d\d", data)
-    plain = imread(draw(tmp_path, "", "plain.png"))
+    plain = imread(draw(tmp_path, "", "plain.png").path)
     assert 1800 < plain.shape[1] < 2000  # two panels of 6 inches at 150 dots per inch, less the margins
     assert imread(path).shape[0] > plain.shape[0]  # the caption is under the panels
     assert imread(path).shape[1] < 2000  # and no wider than they are
+    assert 60 < height < 130  # three lines of 13 points and the space around them, 150 pixels an inch
+    panels, under = np.split(inked(imread(path)), [-height])
+    assert abs(panels.sum() - inked(plain).sum()) <= 1  # all of the panels, and nothing of the caption
+    assert under.sum() > 30
+    assert 10 <= under.argmax() <= 18  # the gap above the caption is 2 % of the height, 13.5 pixels
 
 
 def test_equal_figures_are_equal_files_with_any_settings(tmp_path):
-    first = draw(tmp_path / "one").read_bytes()
+    first = draw(tmp_path / "one").path.read_bytes()
     with matplotlib.rc_context({"font.size": 4, "savefig.dpi": 30, "axes.facecolor": "red", "savefig.pad_inches": 2}):
-        assert draw(tmp_path / "two").read_bytes() == first
+        assert draw(tmp_path / "two").path.read_bytes() == first
 
 
 def test_the_users_settings_come_back():

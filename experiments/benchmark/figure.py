@@ -82,4 +82,4 @@ def draw(
             f"large sgemm ({peak / 1e9:.0f} GFLOP/s). Dotted: the bytes of the images at the speed of a large copy "
             f"({bandwidth / 1e9:.1f} GB/s)."
         )
-        return save(drawing, folder, "training.png", caption)
+        return save(drawing, folder, "training.png", caption).path

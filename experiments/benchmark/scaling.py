@@ -137,4 +137,4 @@ def draw(times: dict[str, NDArray[np.float64]], threads: int, folder: Path) -> P
             f"at a time: {others}. Markers: the median of {len(times['networks'])} interleaved rounds; bars: the "
             "fastest and the slowest. Dashed: the straight line nearest to them, a fixed time and one for each."
         )
-        return save(drawing, folder, "scaling.png", caption)
+        return save(drawing, folder, "scaling.png", caption).path

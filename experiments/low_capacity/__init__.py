@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from experiments.claims import judge_all, markdown, terminal
-from experiments.low_capacity import measures, protocol, rates
+from experiments.low_capacity import limits, measures, protocol, rates
 from experiments.low_capacity.judgements import CLAIMS
 from experiments.low_capacity.protocol import (
     CORRECTED,
     DEFAULT,
     FULL,
+    LIMITS,
     NETWORKS,
     QUICK,
     RATES,
@@ -37,8 +38,16 @@ from experiments.run import run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
 from npnet.datasets import load
 
+TITLE = "Small networks: capacity, sparsity, noise and saliency"
+INTRODUCTION = (
+    'A reproduction of Y. Kumar, "Understanding Generalization, Robustness, and Interpretability in Low-Capacity '
+    'Neural Networks" (arXiv 2507.16278), with {networks:,} networks of one hidden layer that tell apart two digits of '
+    'MNIST. They are trained as the author\'s code does, by 100 full-batch steps ("as released"), and to convergence '
+    '("corrected"). Each claim is judged by a rule that was written before its numbers were seen.'
+)
+A_QUICK_RUN = "A quick run: few networks, one seed; the verdicts are about these alone."
 MEASURED = ("summary.json", "figures/collapse.png")
-_MEASURE = {NETWORKS: measures.measure, RATES: rates.measure}
+_MEASURE = {NETWORKS: measures.measure, RATES: rates.measure, LIMITS: limits.measure}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,21 +77,28 @@ def main(args: argparse.Namespace) -> None:
         search = rates.trials(name, scale)
         check_digits(data, search)
         searched = Results(search, run(search, "learning rates"))
-        wanted = protocol.trials(name, scale, rates.chosen(searched))
+        rate = rates.chosen(searched)
+        wanted = protocol.trials(name, scale, rate) + limits.trials(name, scale, rate)
         check_digits(data, wanted)
-        write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
+        settings = write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
         found = run(wanted, "networks")
     parts = {part: [(t, r) for t, r in zip(wanted, found, strict=True) if t.part == part] for part in _MEASURE}
     networks = Results(*zip(*parts[NETWORKS], strict=True))
-    study = Study(networks, searched)
+    study = Study(networks, searched, Results(*zip(*parts[LIMITS], strict=True)))
     write_atomically(args.out / "scores.csv", networks.table().encode())
 
     # Figures load Matplotlib, which takes a moment, so not before they are needed.
     from experiments.low_capacity.figures import draw_all
+    from experiments.page import page
 
     figures = draw_all(study, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
     judgements = judge_all(CLAIMS, study)
     write_atomically(args.out / "claims.md", markdown(CLAIMS, judgements).encode())
+    introduction = INTRODUCTION.format(networks=len(search) + len(found))
+    if args.quick:
+        introduction = f"{introduction} {A_QUICK_RUN}"
+    html = page(TITLE, introduction, CLAIMS, judgements, figures, settings)
+    write_atomically(args.out / "index.html", html.encode())
     run_facts = {
         # Of a run that found results of an earlier one the time says nothing.
         "seconds": None if resumed else time.monotonic() - began,
@@ -94,8 +110,9 @@ def main(args: argparse.Namespace) -> None:
     write_atomically(args.out / "summary.json", f"{text}\n".encode())
     print(terminal(CLAIMS, judgements))
     if args.quick:
-        print("A quick run: few networks, one seed; the verdicts are about these alone.")
+        print(A_QUICK_RUN)
     print(
         f"{len(search) + len(found)} networks: {args.out}/results.jsonl, scores.csv, claims.md and figures/ "
         f"({len(figures)} figures)"
     )
+    print(f"open {args.out}/index.html")

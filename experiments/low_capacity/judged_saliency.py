@@ -80,13 +80,12 @@ def slope(errors: Sequence[dict[str, float]]) -> float:
     rounding is a hundredth.
     """
     steps, error = (np.array([row[name] for row in errors]) for name in ("step", "error"))
-    above = steps >= ABOVE_ROUNDING * steps[np.argmin(error)] * (1 - 1e-9)  # 10 times 1e-7 is not quite 1e-6.
+    above = steps >= ABOVE_ROUNDING * steps[np.argmin(error)]
     if above.sum() < 2:
         return np.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        x, y = np.log10(steps[above]), np.log10(error[above])
-        x -= x.mean()
-        return float(x @ y / (x @ x))
+    x, y = np.log10(steps[above]), np.log10(error[above])
+    x -= x.mean()
+    return float(x @ y / (x @ x))
 
 
 def forward_difference(study: Study) -> Judgement:

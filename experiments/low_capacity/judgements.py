@@ -247,6 +247,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         pruning,
         "collapse.png",
         OF_THE_PAPER,
+        ("pruning_f1.png", "pruning_balanced_accuracy.png"),
     ),
     Claim(
         "No hidden unit dies at 95 %",

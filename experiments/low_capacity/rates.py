@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, RATES, Scale, Trial, task, trained
 from experiments.low_capacity.published import SEARCH_PAIR
@@ -51,6 +52,17 @@ def validation_loss(results: Results, rate: float) -> float:
     """Mean validation loss of the corrected arm at a rate, over widths and seeds."""
     found = [result for width in results.widths for result in results.of(CORRECTED, SEARCH_PAIR, width, rate)]
     return float(np.mean([result["validation_loss"] for result in found]))
+
+
+def f1_table(results: Results, arm: str) -> NDArray[np.float64]:
+    """F1 by width, rate and seed: as released the best on the training set, corrected the one on the validation set."""
+    name = "best_train_f1" if arm == AS_RELEASED else "validation_f1"
+    return np.array(
+        [
+            [[result[name] for result in results.of(arm, SEARCH_PAIR, width, rate)] for rate in results.rates[arm]]
+            for width in results.widths
+        ]
+    )
 
 
 def chosen(results: Results) -> float:

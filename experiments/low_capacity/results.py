@@ -54,7 +54,7 @@ class Results:
 
     def seeds(self, arm: str) -> int:
         """Number of seeds of an arm."""
-        return len(self.of(arm, self.pairs[0], self.widths[0]))
+        return len(self.of(arm, self.pairs[0], self.widths[0], min(self.rates[arm])))
 
     def scores(
         self, arm: str, pair: Pair, width: int, condition: str = "clean", level: float = 0.0, metric: str = "f1"
@@ -93,8 +93,12 @@ class Results:
         return text.getvalue()
 
 
+_NOTHING = Results([], [])
+
+
 class Study(NamedTuple):
     """The results of a run, part by part; see `protocol.PARTS`."""
 
     networks: Results
-    rates: Results
+    rates: Results = _NOTHING
+    limits: Results = _NOTHING

@@ -2,15 +2,28 @@
 
 from pathlib import Path
 
-from experiments.low_capacity.figures import capacity, information, noise, pruning, representation, robustness, saliency
+from experiments.low_capacity.figures import (
+    capacity,
+    information,
+    limits,
+    noise,
+    pruning,
+    rates,
+    representation,
+    robustness,
+    saliency,
+)
 from experiments.low_capacity.protocol import Task
 from experiments.low_capacity.results import Study
+from experiments.style import Drawn
 
 
-def draw_all(study: Study, example: Task, folder: Path) -> list[Path]:
+def draw_all(study: Study, example: Task, folder: Path) -> list[Drawn]:
     """Draw every figure into `folder`/figures; `example` is a task of 4v9 whose images show the corruptions."""
     networks = study.networks
     return [
+        rates.heat_maps(study.rates, folder),
+        rates.scatter(study.rates, folder),
         capacity.capacity(networks, folder),
         capacity.training_curves(networks, folder),
         pruning.pruning(networks, "f1", "F1", folder),
@@ -32,4 +45,6 @@ def draw_all(study: Study, example: Task, folder: Path) -> list[Path]:
         information.units(networks, folder),
         robustness.trajectories(networks, folder),
         robustness.matched_robustness(networks, folder),
+        limits.limit(study.limits, folder),
+        limits.accuracy(study.limits, folder),
     ]

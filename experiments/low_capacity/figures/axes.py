@@ -16,7 +16,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 def seeds(results: Results) -> str:
     """The sample size, for a caption."""
-    return f"{results.seeds(AS_RELEASED)} seeds as released, {results.seeds(CORRECTED)} corrected"
+    return f"Seeds: {results.seeds(AS_RELEASED)} as released, {results.seeds(CORRECTED)} corrected"
 
 
 def line(axes: Axes, x: Sequence[float], samples: Sequence[NDArray[np.float64]], number: int, label: str) -> None:

@@ -11,10 +11,10 @@ from experiments.low_capacity.published import (
     WIDTHS,
 )
 from experiments.low_capacity.results import Results, pair_name
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, Drawn, figure, save
 
 
-def capacity(results: Results, folder: Path) -> Path:
+def capacity(results: Results, folder: Path) -> Drawn:
     """F1 against width, with the points of the paper's Figure 3."""
     with figure(1, 2, panel=(7.0, 5.0), sharey=True) as (drawing, grid):
         for axes, arm in zip(grid[0], ARMS, strict=True):
@@ -45,7 +45,7 @@ def capacity(results: Results, folder: Path) -> Path:
         return save(drawing, folder, "capacity.png", caption)
 
 
-def training_curves(results: Results, folder: Path) -> Path:
+def training_curves(results: Results, folder: Path) -> Drawn:
     """Training F1 against epoch, one panel a pair, one row an arm."""
     widths = [width for width in results.widths if width in (2, 4, 12, 24, 64)]
     with figure(2, len(results.pairs), panel=(4.0, 3.6), sharey="row", sharex="row") as (drawing, grid):

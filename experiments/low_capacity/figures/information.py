@@ -10,7 +10,7 @@ from experiments.low_capacity.measures.representation import WIDTHS
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import PRUNED_PERCENT, SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, Drawn, figure, save
 
 _ROWS = {
     "output": "information of\nthe output (bit)",
@@ -21,7 +21,7 @@ _ROWS = {
 _SHOWN = {"dense": "dense", "pruned": "true 95 % removed"}
 
 
-def information(results: Results, folder: Path) -> Path:
+def information(results: Results, folder: Path) -> Drawn:
     """Information and selectivity against true sparsity, a line a width, both arms."""
     widths = [width for width in results.widths if width in WIDTHS]
     percents = [0, *PRUNED_PERCENT]
@@ -46,7 +46,7 @@ def information(results: Results, folder: Path) -> Path:
         return save(drawing, folder, "information.png", caption)
 
 
-def units(results: Results, folder: Path) -> Path:
+def units(results: Results, folder: Path) -> Drawn:
     """Information and selectivity of each hidden unit, dense and pruned by 95 %, for the first seed of both arms."""
     rows = {"information": "information (bit)", "selectivity": "selectivity"}
     with figure(2, 2, panel=(7.0, 3.4), sharex=True, sharey="row") as (drawing, grid):

@@ -17,11 +17,11 @@ from experiments.low_capacity.published import (
     SIGMAS,
 )
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, Drawn, figure, save
 from npnet.corruptions import gaussian_noise, occlude
 
 
-def corruptions(example: Task, folder: Path) -> Path:
+def corruptions(example: Task, folder: Path) -> Drawn:
     """What the corruptions look like, on one image of each digit."""
     judged = example.judged
     images = np.stack([judged.images[np.flatnonzero(judged.labels == label)[0]] for label in (0, 1)])
@@ -40,7 +40,7 @@ def corruptions(example: Task, folder: Path) -> Path:
         return save(drawing, folder, "corruptions.png", caption)
 
 
-def gaussian(results: Results, folder: Path) -> Path:
+def gaussian(results: Results, folder: Path) -> Drawn:
     """F1 on 4v9 against noise, and what is lost from the clean F1."""
     widths = [width for width in results.widths if width in NOISE_WIDTHS]
 
@@ -72,7 +72,7 @@ def gaussian(results: Results, folder: Path) -> Path:
         return save(drawing, folder, "gaussian_noise.png", caption)
 
 
-def occlusion(results: Results, folder: Path) -> Path:
+def occlusion(results: Results, folder: Path) -> Drawn:
     """F1 on 4v9 against width, clean and with a patch of zeros."""
     with figure(1, 2, panel=(7.0, 5.0), sharey=True) as (drawing, grid):
         for axes, arm in zip(grid[0], ARMS, strict=True):

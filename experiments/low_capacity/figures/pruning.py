@@ -13,12 +13,12 @@ from experiments.low_capacity.published import (
     SALIENCY_WIDTH,
 )
 from experiments.low_capacity.results import Results, pair_name
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, Drawn, figure, save
 
 _JUDGED = {AS_RELEASED: "held-out fifth of the training file", CORRECTED: "official test file"}
 
 
-def pruning(results: Results, metric: str, label: str, folder: Path) -> Path:
+def pruning(results: Results, metric: str, label: str, folder: Path) -> Drawn:
     """A metric against the true sparsity, one panel a pair, one row an arm."""
     widths = [width for width in results.widths if width in (4, 8, 16, 24, 64)]
     levels = [percent / 100 for percent in PRUNED_PERCENT]
@@ -51,7 +51,7 @@ def pruning(results: Results, metric: str, label: str, folder: Path) -> Path:
         return save(drawing, folder, f"pruning_{metric}.png", caption)
 
 
-def collapse(results: Results, folder: Path) -> Path:
+def collapse(results: Results, folder: Path) -> Drawn:
     """4v9 h24, seed by seed: F1 and balanced accuracy against sparsity, true and divided twice."""
     levels = [percent / 100 for percent in PRUNED_PERCENT]
     pair, width = SALIENCY_PAIR, SALIENCY_WIDTH
@@ -83,7 +83,7 @@ def collapse(results: Results, folder: Path) -> Path:
         return save(drawing, folder, "collapse.png", caption)
 
 
-def dead_units(results: Results, folder: Path) -> Path:
+def dead_units(results: Results, folder: Path) -> Drawn:
     """Share of dead hidden units against width, dense and at a true 95 %."""
     with figure(1, 2, panel=(7.0, 5.0), sharey=True) as (drawing, grid):
         for axes, arm in zip(grid[0], ARMS, strict=True):

@@ -12,7 +12,7 @@ from experiments.low_capacity.measures.representation import COMPARED, PRUNINGS,
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, Drawn, figure, save
 from npnet.representation import principal_components
 
 LABELS = {"dense": "dense", "divided twice": '"95 %" divided twice', "pruned": "true 95 %"}
@@ -25,7 +25,7 @@ _HOW = {
 }
 
 
-def scatter(results: Results, folder: Path) -> Path:
+def scatter(results: Results, folder: Path) -> Drawn:
     """Hidden activations of the judged images in two dimensions, dense, divided twice and pruned, both arms."""
     with figure(2, len(PRUNINGS), panel=(5.0, 4.2)) as (drawing, grid):
         for row, arm in zip(grid, ARMS, strict=True):
@@ -81,7 +81,7 @@ def _degenerate(points: NDArray[np.float64]) -> list[str]:
     return [units] * bool(constant) + [points_again] * bool(again)
 
 
-def separability(results: Results, folder: Path) -> Path:
+def separability(results: Results, folder: Path) -> Drawn:
     """Linear separability and silhouette of the hidden activations against width, dense and pruned, both arms."""
     widths = [width for width in results.widths if width in WIDTHS]
     rows = {"separability": "balanced accuracy of\na linear classifier", "silhouette": "silhouette"}

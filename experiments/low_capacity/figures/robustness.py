@@ -13,14 +13,14 @@ from experiments.low_capacity.measures.robustness import WIDTHS, Row, at_clean
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import NOISE_PAIR, PATCH, SIGMAS
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, Drawn, figure, save
 
 _FOLLOWED = {"gaussian noise 0.3": "noise, sigma 0.3", "gaussian noise 0.5": "noise, sigma 0.5"}
 _FOLLOWED |= {f"occlusion {PATCH}": f"{PATCH} x {PATCH} patch of zeros"}
 _TICKS = [*(f"noise {sigma:g}" for sigma in SIGMAS), "patch"]
 
 
-def trajectories(results: Results, folder: Path) -> Path:
+def trajectories(results: Results, folder: Path) -> Drawn:
     """Accuracy under corruption against clean accuracy along training, a line a width, both arms."""
     widths = [width for width in results.widths if width in WIDTHS]
     with figure(2, len(_FOLLOWED), panel=(5.0, 4.2), sharex="row", sharey="row") as (drawing, grid):
@@ -54,7 +54,7 @@ def _levels(followed: Sequence[Sequence[Row]]) -> NDArray[np.float64]:
     return np.linspace(first, best, 13) if first < best else np.empty(0)
 
 
-def matched_robustness(results: Results, folder: Path) -> Path:
+def matched_robustness(results: Results, folder: Path) -> Drawn:
     """How much more accurate h64 is than h24 under each corruption, after training and at matched clean accuracy."""
     places = np.arange(len(CORRUPTIONS))
     with figure(1, 2, panel=(7.0, 4.6), sharey=True) as (drawing, grid):

@@ -17,13 +17,13 @@ from experiments.low_capacity.published import (
     SIGMAS,
 )
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, Drawn, figure, save
 
 MEASURES = {"overlap": "most salient 5 %\nof pixels shared", "rank_correlation": "rank correlation"}
 _PATCH_AT = 0.65  # Where the occlusion stands on the axis of the noise.
 
 
-def saliency(results: Results, folder: Path) -> Path:
+def saliency(results: Results, folder: Path) -> Drawn:
     """Input gradients of the logit for right and wrong answers of the paper's network, both arms."""
     titles = {
         "dense": "dense",
@@ -65,7 +65,7 @@ def saliency(results: Results, folder: Path) -> Path:
         return save(drawing, folder, "saliency.png", caption)
 
 
-def saliency_agreement(results: Results, folder: Path) -> Path:
+def saliency_agreement(results: Results, folder: Path) -> Drawn:
     """Agreement of other networks' maps with the dense one's against width."""
     labels = {
         "divided twice": 'pruned "95 %" (0.95 %)',
@@ -85,7 +85,7 @@ def saliency_agreement(results: Results, folder: Path) -> Path:
     return _against_width(results, labels, caption, folder, "saliency_agreement.png")
 
 
-def saliency_across_widths(results: Results, folder: Path) -> Path:
+def saliency_across_widths(results: Results, folder: Path) -> Drawn:
     """Agreement of the maps of networks of other widths with those of the paper's, beside a network trained anew."""
     paper = f"h{SALIENCY_WIDTH}"
     labels = {paper: f"with {paper}, trained on the same data", "twin": "with the same width, trained anew"}
@@ -97,7 +97,7 @@ def saliency_across_widths(results: Results, folder: Path) -> Path:
     return _against_width(results, labels, caption, folder, "saliency_across_widths.png")
 
 
-def _against_width(results: Results, labels: Mapping[str, str], caption: str, folder: Path, name: str) -> Path:
+def _against_width(results: Results, labels: Mapping[str, str], caption: str, folder: Path, name: str) -> Drawn:
     with figure(2, 2, panel=(7.5, 4.4), sharey="row", sharex=True) as (drawing, grid):
         for row, (measure, title) in zip(grid, MEASURES.items(), strict=True):
             for axes, arm in zip(row, ARMS, strict=True):
@@ -116,7 +116,7 @@ def _against_width(results: Results, labels: Mapping[str, str], caption: str, fo
         return save(drawing, folder, name, caption)
 
 
-def saliency_corrupted(results: Results, folder: Path) -> Path:
+def saliency_corrupted(results: Results, folder: Path) -> Drawn:
     """Agreement of maps on corrupted images with those on the clean ones, dense and pruned."""
     widths = [width for width in results.widths if width in NOISE_WIDTHS]
     names = {"dense": "dense", "pruned": "pruned, true 95 %"}
@@ -161,7 +161,7 @@ def _under_corruption(
     )
 
 
-def forward_difference(results: Results, folder: Path) -> Path:
+def forward_difference(results: Results, folder: Path) -> Drawn:
     """Error of the paper's forward difference against its step, with the line of an error in proportion."""
     with figure(1, 2, panel=(7.0, 5.0), sharey=True) as (drawing, grid):
         for axes, arm in zip(grid[0], ARMS, strict=True):

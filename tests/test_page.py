@@ -1,0 +1,400 @@
+"""The results page: whole HTML that says what was measured, and in a browser, legible on a phone without a network."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.image import imread
+
+from experiments.claims import Claim, Judgement, Verdict
+from experiments.page import page
+from experiments.store import StoreError
+from experiments.style import Drawn
+from npnet.errors import ArgumentError
+
+VOID = {"meta", "link", "img", "br"}
+NASTY = "<script>alert(\"x\")</script> & 'y' &amp;, 5 % at http://example.org/a"
+LONG = "unbroken" * 40
+SETTINGS = {
+    "arguments": {"quick": True, "data": None, "out": Path("results/x")},
+    "seeds": [0, 42],
+    "data": {"train": "0" * 64},
+}
+RED, BLUE = (200, 0, 0), (0, 0, 200)
+
+
+def collapsed(text):
+    """With one space where there are several, as a browser shows it; a no-break space is none of them."""
+    return re.sub(r"[ \n]+", " ", text).strip(" \n")
+
+
+class Parsed(HTMLParser):
+    """The elements of a page, in order: tag, attributes and text; fails unless all are closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self._open = [], []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs)
+        element = [tag, dict(attrs), ""]
+        self.elements.append(element)
+        if tag not in VOID:
+            self._open.append(element)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop()[0] == tag
+
+    def handle_data(self, data):
+        for element in self._open:
+            element[2] += data
+
+    def texts(self, tag, name=None):
+        return [
+            collapsed(text)
+            for found, attrs, text in self.elements
+            if found == tag and name in (None, attrs.get("class"))
+        ]
+
+    def attributes(self, tag):
+        return [attrs for found, attrs, _ in self.elements if found == tag]
+
+
+def png(width=900, height=500, under=100):
+    """A red image, blue in the rows under it."""
+    rows = [(BLUE if row >= height - under else RED) for row in range(height)]
+    pixels = b"".join(b"\0" + bytes(colour) * width for colour in rows)
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+
+
+def claim(statement, figure="a.png", also=(), group="Claims", text=""):
+    return Claim(statement, f"published {text}", f"rule {text}", lambda results: results, figure, group, also)
+
+
+def made(folder, text=""):
+    """Five claims of two groups with all verdicts, and three figures, one of which no claim names."""
+    drawn = []
+    for name, size in (("a.png", (900, 500)), ("b.png", (2400, 1000)), ("c.png", (3600, 1100))):
+        (folder / name).write_bytes(png(*size))
+        drawn.append(Drawn(folder / name, f"About {name}. More {text}", 100))
+    claims = [
+        claim(f"first {text}", text=text),
+        claim("second", "b.png", ("a.png",)),
+        claim("third", group=f"Ours {text}"),
+        claim("fourth", "b.png", group=f"Ours {text}"),
+    ]
+    judgements = [
+        Judgement(f"measured {text}; and more", Verdict.HOLDS),
+        Judgement("0.5", Verdict.FAILS),
+        Judgement("0.6", Verdict.CONDITIONAL, f"h > 2 {text}"),
+        Judgement("0.7", Verdict.OPEN),
+    ]
+    return page(f"Title {text}", f"In short {text}", claims, judgements, drawn, SETTINGS | {f"other {text}": text})
+
+
+@pytest.fixture
+def html(tmp_path):
+    return made(tmp_path)
+
+
+def test_everything_is_there_in_order(html):
+    found = Parsed(html)
+    assert html.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert found.texts("title") == found.texts("h1") == ["Title"]
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in found.attributes("meta")
+    assert found.texts("p")[0] == "In short"
+    assert found.texts("h2") == ["Verdicts", "Claims", "Ours", "Figures", "How it was made"]
+    assert found.texts("tr") == [
+        "claimverdict",
+        "Claims",
+        "1first ✓ holds",
+        "2second✗ does not hold",
+        "Ours",
+        "3third◐ holds only if h > 2",
+        "4fourth? cannot be judged by so small a run",
+    ]
+    assert found.texts("article") == [
+        "1. first verdict✓ holds publishedpublished oursmeasured ;and more rulerule shown infigure\xa01",
+        "2. second verdict✗ does not hold publishedpublished ours0.5 rulerule shown infigure\xa02, figure\xa01",
+        "3. third verdict◐ holds only if h > 2 publishedpublished ours0.6 rulerule shown infigure\xa01",
+        "4. fourth verdict? cannot be judged by so small a run publishedpublished ours0.7 rulerule shown infigure\xa02",
+    ]
+    assert found.texts("figcaption") == [
+        "Figure 1. About a.png. More (a.png) For claim\xa01, claim\xa02, claim\xa03.",
+        "Figure 2. About b.png. More (b.png) For claim\xa02, claim\xa04.",
+        "Figure 3. About c.png. More (c.png)",
+    ]
+    assert [attrs["alt"] for attrs in found.attributes("img")] == ["About a.png", "About b.png", "About c.png"]
+    assert found.texts("details") == [
+        "How it was made arguments quickTruedatanot givenoutresults/x seeds 0, 42 data train" + "0" * 64 + " other"
+    ]
+
+
+def test_what_was_measured_is_a_list(html):
+    assert Parsed(html).texts("li") == ["measured ;", "and more", "0.5", "0.6", "0.7"]
+
+
+def test_each_verdict_has_its_colour_and_its_words(html):
+    badges = [(attrs["class"], text) for tag, attrs, text in Parsed(html).elements if "badge" in attrs.get("class", "")]
+    wanted = [
+        ("badge holds", "✓ holds"),
+        ("badge fails", "✗ does not hold"),
+        ("badge conditional", "◐ holds only if"),
+        ("badge open", "? cannot be judged by so small a run"),
+    ]
+    assert sorted(badges) == sorted(2 * wanted)
+    assert all(re.search(rf"^\.{verdict.name.lower()} {{ background", html, re.M) for verdict in Verdict)
+
+
+def test_links_lead_to_what_they_name(html):
+    found = Parsed(html)
+    ids = [attrs["id"] for _, attrs, _ in found.elements if "id" in attrs]
+    assert ids == [f"claim-{k}" for k in (1, 2, 3, 4)] + [f"figure-{k}" for k in (1, 2, 3)]
+    links = [(attrs["href"], text) for tag, attrs, text in found.elements if tag == "a"]
+    assert {href[1:] for href, _ in links} == {*ids} - {"figure-3"}
+    statements = ["first", "second", "third", "fourth"]
+    for href, text in links:
+        number = int(href.rpartition("-")[2])
+        assert (text.strip() == statements[number - 1]) or href == f"#{text.replace(chr(160), '-')}"
+
+
+def test_nothing_comes_from_elsewhere(html, tmp_path):
+    for text in (html, made(tmp_path, NASTY)):
+        found = Parsed(text)
+        for tag, attrs, _ in found.elements:
+            assert not any("//" in value for name, value in attrs.items() if name not in ("alt", "src"))
+            assert attrs.get("src", "data:").startswith("data:")
+            assert attrs.get("href", "#")[0] == "#" or (tag, attrs["href"]) == ("link", "data:,")
+        (style,) = found.texts("style")
+        assert not re.search(r"url\(|@import|//", style)
+        assert found.attributes("script") == []
+        assert found.attributes("link") == [{"rel": "icon", "href": "data:,"}]  # else a browser asks for an icon
+        (policy,) = [attrs["content"] for attrs in found.attributes("meta") if "http-equiv" in attrs]
+        assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def test_images_are_the_files(html, tmp_path):
+    sources = [attrs["src"] for attrs in Parsed(html).attributes("img")]
+    images = [base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True) for source in sources]
+    assert images == [(tmp_path / name).read_bytes() for name in ("a.png", "b.png", "c.png")]
+    views = [attrs["style"] for attrs in Parsed(html).attributes("img")]
+    assert views[:2] == ["--width: 900px; aspect-ratio: 900 / 400", "--width: 2400px; aspect-ratio: 2400 / 900"]
+
+
+def test_every_text_is_escaped(tmp_path):
+    found = Parsed(made(tmp_path, NASTY))
+    plain = NASTY.replace(" %", "\N{NO-BREAK SPACE}%")
+    assert found.texts("h1") == [f"Title {plain}"] == found.texts("title")
+    assert found.texts("p")[0] == f"In short {plain}"
+    assert found.texts("h2")[2] == found.texts("tr")[4] == f"Ours {plain}"
+    assert found.texts("h3")[0] == f"1. first {plain}"
+    assert found.texts("h3")[-1] == f"other {plain}"
+    assert found.texts("p")[-1] == plain
+    assert found.texts("dd")[1:4] == [f"published {plain}", f"measured {plain};and more", f"rule {plain}"]
+    assert found.texts("dd")[10] == f"◐ holds only if h > 2 {plain}"
+    assert f"About a.png. More {plain}" in found.texts("figcaption")[0]
+
+
+@given(st.text())
+def test_any_text_comes_back(text):
+    found = Parsed(page(text, "", [], [], [], {"name": {text: text}}))
+    assert found.texts("h1") == [collapsed(text.replace(" %", "\N{NO-BREAK SPACE}%"))]
+    assert found.texts("dt") == found.texts("dd") == found.texts("h1")
+
+
+def test_the_alternative_text_is_the_first_sentence(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    drawn = [Drawn(tmp_path / "a.png", 'F1 of 0.5 "as is" <here>. The rest.', 0)]
+    (image,) = Parsed(page("", "", [], [], drawn, {})).attributes("img")
+    assert image["alt"] == 'F1 of 0.5 "as is" <here>'
+
+
+def test_a_figure_that_is_missing(tmp_path):
+    with pytest.raises(
+        StoreError, match=r"gone\.png: cannot be read \(No such file or directory\), expected a figure$"
+    ):
+        page("", "", [], [], [Drawn(tmp_path / "gone.png", "", 0)], {})
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(30), b"\x89PNG\r\n\x1a\n"])
+def test_a_figure_that_is_no_png(tmp_path, data):
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(StoreError, match=r"a\.png: found b'.*' at its start, expected a PNG$"):
+        page("", "", [], [], [Drawn(tmp_path / "a.png", "", 0)], {})
+
+
+def test_a_claim_whose_figure_was_not_drawn(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    judgements = [Judgement("", Verdict.HOLDS)] * 2
+    with pytest.raises(ArgumentError, match=r"^claim 2: its figure is 'b\.png', expected one of \['a\.png'\]$"):
+        page("", "", [claim("x"), claim("y", also=("b.png",))], judgements, [Drawn(tmp_path / "a.png", "", 0)], {})
+
+
+def test_each_claim_needs_its_judgement(tmp_path):
+    (tmp_path / "a.png").write_bytes(png())
+    with pytest.raises(ValueError, match="zip"):
+        page("", "", [claim("x")], [], [Drawn(tmp_path / "a.png", "", 0)], {})
+
+
+# In a browser.
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--no-first-run",
+)
+# What a page is like, told to the page whose frame it is in.
+PROBE = """<script>
+addEventListener("load", () => {
+  const all = [...document.querySelectorAll("body *")];
+  const speaks = e => [...e.childNodes].some(n => n.nodeType == 3 && n.data.trim());
+  const ground = e => {
+    const colour = getComputedStyle(e).backgroundColor;
+    return colour == "rgba(0, 0, 0, 0)" ? ground(e.parentElement) : colour;
+  };
+  document.querySelector("details").open = true;
+  parent.postMessage(JSON.stringify({
+    width: innerWidth,
+    page: document.documentElement.scrollWidth,
+    out: all.filter(e => e.tagName != "IMG" && e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML),
+    letters: Math.min(...all.filter(speaks).map(e => parseFloat(getComputedStyle(e).fontSize))),
+    colours: [...new Set(all.filter(speaks).map(e => getComputedStyle(e).color + " on " + ground(e)))],
+    loaded: [...document.images].map(i => i.naturalWidth),
+    images: [...document.images].map(i => [i.clientWidth, i.clientHeight, i.parentElement.clientWidth]),
+    behind: [...document.images].map(ground),
+    places: ["thead", ".number", ".claim", ".verdict", "dt", "dd"].map(name => {
+      const place = document.querySelector(name).getBoundingClientRect();
+      return [place.left, place.top, place.height];
+    }),
+    asked: performance.getEntriesByType("resource").map(e => e.name).filter(name => !name.startsWith("data:")),
+  }), "*");
+});
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The path of a Chromium; where there is none the tests are skipped, but in CI they fail."""
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    if path := next(found, None):
+        return path
+    return (pytest.fail if os.environ.get("CI") else pytest.skip)("found no Chromium, expected one to open the page in")
+
+
+def opened(chromium, folder, file, *options):
+    """What a new Chromium prints when it opens a file, without a network."""
+    private = ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}"]
+    command = [chromium, *FLAGS, *private, *options, file.as_uri()]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=True, cwd=folder, encoding="utf-8")
+    return done.stdout
+
+
+def probed(chromium, folder, html, width, *options):
+    """What the probe finds in the page, in a frame of some width: a window cannot be as narrow as a phone."""
+    policy = re.compile(r"<meta http-equiv.*\n")
+    assert policy.search(html)  # it forbids scripts, the probe too
+    (folder / "page.html").write_text(policy.sub("", html).replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+    listen = "<script>addEventListener('message', e => document.body.append('FOUND' + btoa(e.data) + 'END'))</script>"
+    frame = f'<iframe src="page.html" style="border: 0; width: {width}px; height: 800px"></iframe>'
+    wrapper = folder / "frame.html"
+    wrapper.write_text(f"<!DOCTYPE html><body>{listen}{frame}</body>", encoding="utf-8")
+    printed = opened(chromium, folder, wrapper, f"--window-size={width + 300},900", *options, "--dump-dom")
+    found = re.search(r"FOUND(\S+)END", printed.rpartition("</iframe>")[2])
+    assert found, printed[-500:]
+    return json.loads(base64.b64decode(found[1]))
+
+
+def contrast(colours):
+    """Contrast ratio of "rgb(r, g, b) on rgb(r, g, b)" (WCAG 2.1)."""
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)]
+        assert len(parts) == 3
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted(map(luminance, colours.split(" on ")))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast():
+    assert contrast("rgb(0, 0, 0) on rgb(255, 255, 255)") == pytest.approx(21)
+    assert contrast("rgb(118, 118, 118) on rgb(255, 255, 255)") == pytest.approx(4.54, abs=0.01)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_is_legible_at_any_width(chromium, tmp_path, width):
+    found = probed(chromium, tmp_path, made(tmp_path, f"words 5 % {LONG}"), width)
+    assert found["width"] == width
+    assert found["page"] == width
+    assert found["out"] == []
+    assert found["letters"] >= 16
+    assert found["loaded"] == [900, 2400, 3600]
+    assert found["asked"] == []
+    for (wide, high, frame), (natural, panels) in zip(
+        found["images"], [(900, 400), (2400, 900), (3600, 1000)], strict=True
+    ):
+        assert frame < width
+        assert natural // 3 <= wide <= natural // 2
+        assert high == pytest.approx(wide * panels / natural, abs=1)
+    small, large, huge = found["images"]
+    (_, _, heads), number, claimed, verdict, term, text = found["places"]
+    if width == 360:
+        assert [small[0], large[0], huge[0]] == [360, 960, 1440]  # two fifths of their sizes: they scroll
+        # What stood side by side now stands one under the other, without the heads of columns that are none.
+        assert heads == 0
+        assert number[1] == claimed[1]
+        assert claimed[1] + claimed[2] <= verdict[1]
+        assert (term[0], term[1] + term[2]) == (text[0], pytest.approx(text[1]))
+    else:
+        assert (small[0], huge[0]) == (450, 1200)  # from a half to a third of their sizes
+        assert large[0] == pytest.approx(large[2] - 17, abs=1)  # as wide as its frame, less the padding
+        assert large[2] == pytest.approx((66 - 2.5) * 17, abs=1)
+        assert heads > 0
+        assert number[0] < claimed[0] < verdict[0]
+        assert number[1] == claimed[1] == verdict[1]
+        assert term[0] < text[0]
+        assert term[1] == text[1]
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"])
+def test_letters_stand_out_from_their_ground(chromium, tmp_path, html, scheme):
+    found = probed(chromium, tmp_path, html, 360, f"--blink-settings=preferredColorScheme={scheme}")
+    assert (max(found["colours"], key=contrast)[:11] == "rgb(230, 23") == (scheme == 0)
+    assert set(found["behind"]) == {"rgb(255, 255, 255)"}  # figures are drawn for white paper
+    assert len(found["colours"]) >= 7  # text, soft text, links and four badges
+    assert min(map(contrast, found["colours"])) >= 4.5
+
+
+def test_only_the_panels_of_a_figure_are_in_view(chromium, tmp_path, html):
+    file, shot = tmp_path / "index.html", tmp_path / "shot.png"
+    file.write_text(html, encoding="utf-8")
+    opened(chromium, tmp_path, file, "--window-size=1280,4000", f"--screenshot={shot}")
+    pixels = (imread(shot)[..., :3] * 255).round().astype(int)
+    assert (pixels == RED).all(axis=2).sum() > 450 * 200 + 1000 * 300
+    assert not (pixels == BLUE).all(axis=2).any()
