@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from experiments.claims import Verdict
-from experiments.low_capacity import judged_limits, limits
+from experiments.low_capacity import limits
 from experiments.low_capacity.figures import limits as drawn
+from experiments.low_capacity.judgements import limits as judged_limits
 from experiments.low_capacity.limits import (
     DENSE,
     FINE_TUNED,

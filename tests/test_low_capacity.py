@@ -9,7 +9,8 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import figures, judgements, limits, protocol, published, rates, released
+from experiments.low_capacity import difficulty, figures, limits, protocol, published, rates, released
+from experiments.low_capacity.judgements import CLAIMS, networks
 from experiments.low_capacity.measures import measure
 from experiments.low_capacity.protocol import (
     ARMS,
@@ -147,16 +148,16 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(one, 1) == 0
     printed = capsys.readouterr().out
-    networks, images = map(int, re.search(r"^(\d+) networks: .* \((\d+) figures\)$", printed, re.MULTILINE).groups())
+    trained, images = map(int, re.search(r"^(\d+) networks: .* \((\d+) figures\)$", printed, re.MULTILINE).groups())
     assert printed.endswith(f" figures)\nopen {one}/index.html\n")
     html = (one / "index.html").read_text(encoding="utf-8")
-    assert html.count("<article") == len(judgements.CLAIMS)
+    assert html.count("<article") == len(CLAIMS)
     assert html.count("<img") == images == len(list((one / "figures").glob("*.png")))
-    assert f"with {networks} networks" in html
-    assert len((one / "results.jsonl").read_text().splitlines()) == 1 + networks
+    assert f"with {trained} networks" in html
+    assert len((one / "results.jsonl").read_text().splitlines()) == 1 + trained
     assert "A quick run" in html
     assert all(f"{number}. " in printed for number in range(1, 8))
-    assert (one / "claims.md").read_text().count(" | **") == len(judgements.CLAIMS)
+    assert (one / "claims.md").read_text().count(" | **") == len(CLAIMS)
     assert len((one / "scores.csv").read_text().splitlines()) == 1 + 6 * (21 + 27)
     settings = json.loads((one / "settings.json").read_text())
     assert settings["data"] == dict(dataset.checksums)
@@ -239,11 +240,11 @@ def figure_3(trial, error):
 
 
 def test_rule_of_figure_3():
-    assert judgements.figure_3(made_up(best=lambda t: figure_3(t, 0.014))).verdict is Verdict.HOLDS
-    assert judgements.figure_3(made_up(best=lambda t: figure_3(t, 0.016))).verdict is Verdict.FAILS
-    assert judgements.figure_3(made_up(best=lambda t: figure_3(t, -0.016))).verdict is Verdict.FAILS
+    assert networks.figure_3(made_up(best=lambda t: figure_3(t, 0.014))).verdict is Verdict.HOLDS
+    assert networks.figure_3(made_up(best=lambda t: figure_3(t, 0.016))).verdict is Verdict.FAILS
+    assert networks.figure_3(made_up(best=lambda t: figure_3(t, -0.016))).verdict is Verdict.FAILS
     one_wrong = made_up(best=lambda t: figure_3(t, 0.1 if t.pair == (4, 9) and t.width == 4 else 0.0))
-    judgement = judgements.figure_3(one_wrong)
+    judgement = networks.figure_3(one_wrong)
     # 24 of 25 is less than 53 of 55.
     assert judgement.verdict is Verdict.FAILS
     assert judgement.measured.startswith("24 of 25 cells")
@@ -253,22 +254,22 @@ def test_rule_of_figure_3():
 def test_figure_3_is_not_judged_with_fewer_seeds_than_the_paper_has(dataset, short):
     wanted = [t for t in trials("", dataclasses.replace(QUICK, seeds=2), 0.3) if t.width == 4]
     results = Results(wanted, [measure([trial], dataset)[0] for trial in wanted])
-    assert judgements.figure_3(Study(results)).verdict is Verdict.OPEN
+    assert networks.figure_3(Study(results)).verdict is Verdict.OPEN
 
 
 def test_rule_of_capacity():
-    assert judgements.capacity(made_up()).verdict is Verdict.FAILS
+    assert networks.capacity(made_up()).verdict is Verdict.FAILS
 
     def harder(trial):
         return 0.95 if trial.width >= {(0, 1): 4, (1, 7): 12}.get(trial.pair, 24) else 0.5
 
-    judgement = judgements.capacity(made_up(best=harder))
+    judgement = networks.capacity(made_up(best=harder))
     assert judgement.verdict is Verdict.CONDITIONAL
     assert "as released: 0v1 4 [4, 4], 1v7 12 [12, 12], 5v6 24 [24, 24], 3v8" in judgement.measured
     results = made_up(best=lambda t: 0.95 + (0.03 if t.seed else -0.03) * (t.width < 24))
-    assert judgements.minimum_width(results.networks, AS_RELEASED, (4, 9)) == (24, (4, 24))
+    assert networks.minimum_width(results.networks, AS_RELEASED, (4, 9)) == (24, (4, 24))
     nothing = made_up(best=lambda t: 0.9).networks
-    assert judgements.minimum_width(nothing, AS_RELEASED, (4, 9)) == (np.inf, (np.inf, np.inf))
+    assert networks.minimum_width(nothing, AS_RELEASED, (4, 9)) == (np.inf, (np.inf, np.inf))
 
 
 @pytest.mark.parametrize(
@@ -281,12 +282,12 @@ def test_rule_of_capacity():
     ],
 )
 def test_rule_of_pruning(pruned, twice, verdict):
-    assert judgements.pruning(made_up(pruned=pruned, twice=twice)).verdict is verdict
+    assert networks.pruning(made_up(pruned=pruned, twice=twice)).verdict is verdict
 
 
 @pytest.mark.parametrize(("twice", "verdict"), [(0.9891, Verdict.HOLDS), (0.9889, Verdict.FAILS), (1, Verdict.FAILS)])
 def test_rule_of_the_double_division(twice, verdict):
-    judgement = judgements.divided_twice(made_up(twice=twice, pruned=0.5))
+    judgement = networks.divided_twice(made_up(twice=twice, pruned=0.5))
     assert judgement.verdict is verdict
     assert f"corrected: largest change {twice - 0.99:+.5f} (0v1 h4, 10 %)" in judgement.measured
     assert "as released: largest change" in judgement.measured
@@ -294,36 +295,38 @@ def test_rule_of_the_double_division(twice, verdict):
 
 
 def test_rule_of_dead_units():
-    assert judgements.dead(made_up(dead=0)).verdict is Verdict.HOLDS
-    assert judgements.dead(made_up(dead=1)).verdict is Verdict.FAILS
-    assert "4v9 h24 0.0 -> 1.0, but 22.0 cut off" in judgements.dead(made_up(dead=1)).measured
+    assert networks.dead(made_up(dead=0)).verdict is Verdict.HOLDS
+    assert networks.dead(made_up(dead=1)).verdict is Verdict.FAILS
+    assert "4v9 h24 0.0 -> 1.0, but 22.0 cut off" in networks.dead(made_up(dead=1)).measured
 
 
 def test_rule_of_robustness():
     better = made_up(noise=lambda width, level: -0.1 + 0.001 * width)
-    assert judgements.robustness(better).verdict is Verdict.HOLDS
-    assert judgements.robustness(made_up(noise=lambda width, level: -0.1)).verdict is Verdict.FAILS
+    assert networks.robustness(better).verdict is Verdict.HOLDS
+    assert networks.robustness(made_up(noise=lambda width, level: -0.1)).verdict is Verdict.FAILS
     one_worse = made_up(noise=lambda width, level: -0.1 + 0.001 * width * (level != 0.3))
-    assert judgements.robustness(one_worse).verdict is Verdict.FAILS
+    assert networks.robustness(one_worse).verdict is Verdict.FAILS
 
 
 def test_rule_of_moderate_pruning():
-    assert judgements.moderate(made_up(pruned=0.995)).verdict is Verdict.HOLDS
-    assert judgements.moderate(made_up(pruned=0.985)).verdict is Verdict.FAILS
-    judgement = judgements.moderate(made_up())
+    assert networks.moderate(made_up(pruned=0.995)).verdict is Verdict.HOLDS
+    assert networks.moderate(made_up(pruned=0.985)).verdict is Verdict.FAILS
+    judgement = networks.moderate(made_up())
     assert judgement.verdict is Verdict.FAILS
     assert "rises in 0, falls in 0 of 150 cells" in judgement.measured
 
 
 def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
     wanted, search, sparse = trials("", QUICK, 0.3), rates.trials("", QUICK), limits.trials("", QUICK, 0.3)
+    further = difficulty.trials("", QUICK, 0.3)
     results = Study(
         Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
         Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
         Results(sparse, [limits.measure([trial], dataset)[0] for trial in sparse]),
+        Results(further, [difficulty.measure([trial], dataset)[0] for trial in further]),
     )
     drawn = {each.path.name for each in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
-    assert {name for claim in judgements.CLAIMS for name in claim.figures} <= drawn
+    assert {name for claim in CLAIMS for name in claim.figures} <= drawn
 
 
 def test_results_answer_by_seed():

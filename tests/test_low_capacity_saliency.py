@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from experiments.claims import Verdict
-from experiments.low_capacity import judged_saliency, protocol
+from experiments.low_capacity import protocol
 from experiments.low_capacity.figures import saliency as figures
 from experiments.low_capacity.judgements import CLAIMS
+from experiments.low_capacity.judgements import saliency as judged_saliency
 from experiments.low_capacity.measures import measure, saliency
 from experiments.low_capacity.measures.one_shot import pruned
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task

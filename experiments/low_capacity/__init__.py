@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from experiments.claims import judge_all, markdown, terminal
-from experiments.low_capacity import limits, measures, protocol, rates
+from experiments.low_capacity import difficulty, limits, measures, protocol, rates
 from experiments.low_capacity.judgements import CLAIMS
 from experiments.low_capacity.protocol import (
     CORRECTED,
     DEFAULT,
+    DIFFICULTY,
     FULL,
     LIMITS,
     NETWORKS,
@@ -47,7 +48,7 @@ INTRODUCTION = (
 )
 A_QUICK_RUN = "A quick run: few networks, one seed; the verdicts are about these alone."
 MEASURED = ("summary.json", "figures/collapse.png")
-_MEASURE = {NETWORKS: measures.measure, RATES: rates.measure, LIMITS: limits.measure}
+_MEASURE = {NETWORKS: measures.measure, RATES: rates.measure, LIMITS: limits.measure, DIFFICULTY: difficulty.measure}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,13 +79,13 @@ def main(args: argparse.Namespace) -> None:
         check_digits(data, search)
         searched = Results(search, run(search, "learning rates"))
         rate = rates.chosen(searched)
-        wanted = protocol.trials(name, scale, rate) + limits.trials(name, scale, rate)
+        wanted = [trial for part in (protocol, limits, difficulty) for trial in part.trials(name, scale, rate)]
         check_digits(data, wanted)
         settings = write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
         found = run(wanted, "networks")
     parts = {part: [(t, r) for t, r in zip(wanted, found, strict=True) if t.part == part] for part in _MEASURE}
-    networks = Results(*zip(*parts[NETWORKS], strict=True))
-    study = Study(networks, searched, Results(*zip(*parts[LIMITS], strict=True)))
+    networks, sparse, further = (Results(*zip(*parts[p], strict=True)) for p in (NETWORKS, LIMITS, DIFFICULTY))
+    study = Study(networks, searched, sparse, further)
     write_atomically(args.out / "scores.csv", networks.table().encode())
 
     # Figures load Matplotlib, which takes a moment, so not before they are needed.

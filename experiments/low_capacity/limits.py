@@ -69,7 +69,7 @@ ONE_SHOT_LEVELS = (
     *(0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999),
 )
 POINT = 0.01
-_ROUNDING = 1e-9  # 0.99 - 0.98 is more than 0.01 in floating point
+ROUNDING = 1e-9  # 0.99 - 0.98 is more than 0.01 in floating point
 
 _METRICS = ("accuracy", "f1", "balanced_accuracy")
 # What is drawn with a seed: the order of the batches, the places that a random mask keeps, the new weights.
@@ -237,7 +237,7 @@ def limit(dense: NDArray[np.float64], pruned: NDArray[np.float64], levels: Seque
         0 if not even the lowest level is within one point.
     """
     lost = dense.mean(axis=-1)[..., None] - pruned.mean(axis=-2)
-    run = np.logical_and.accumulate(lost <= POINT + _ROUNDING, axis=-1).sum(axis=-1)
+    run = np.logical_and.accumulate(lost <= POINT + ROUNDING, axis=-1).sum(axis=-1)
     return np.array([0.0, *levels])[run]
 
 

@@ -189,7 +189,12 @@ def draws(trial: Trial, width: int, twin: bool) -> np.random.Generator:
 
 
 def initial_theta(trial: Trial, net: MLP, *, twin: bool = False) -> NDArray[np.floating]:
-    """Weights N(0, 0.1²) and zero biases, in the arm of the paper and for its networks by its draws."""
+    """Weights N(0, 0.1²) and zero biases, in the arm of the paper and for its networks by its draws.
+
+    A linear classifier starts from zero: 100 full-batch steps would not forget random weights.
+    """
+    if not trial.width:
+        return np.zeros(net.size, dtype=np.float32)
     if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS and not twin:
         return released.initial_theta(net, trial.pair, trial.seed)
     return net.init(draws(trial, trial.width, twin), "normal")

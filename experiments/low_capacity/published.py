@@ -8,6 +8,7 @@ arXiv 2507.16278 (2025), and the code that its author released.
 PAIRS = ((0, 1), (1, 7), (5, 6), (3, 8), (4, 9))
 WIDTHS = (2, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64)
 SEEDS = (0, 42, 78)
+ENOUGH_F1 = 0.90  # what a sufficient width exceeds
 
 LEARNING_RATE = 0.03
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)  # among which it was chosen, on 4v9

@@ -20,6 +20,12 @@ def pair_name(pair: Pair) -> str:
     return f"{pair[0]}v{pair[1]}"
 
 
+def smallest_width(enough: NDArray[np.bool_], widths: Sequence[int]) -> NDArray[np.float64]:
+    """The smallest width from which on all are enough, infinite if the largest is not; `enough` is (..., widths)."""
+    from_here = np.logical_and.accumulate(enough[..., ::-1], axis=-1)[..., ::-1]
+    return np.where(from_here.any(axis=-1), np.take(np.array(widths, dtype=float), from_here.argmax(axis=-1)), np.inf)
+
+
 class Results:
     """Results of the trials of one part of the study, by arm, pair, width, learning rate and seed.
 
@@ -102,3 +108,4 @@ class Study(NamedTuple):
     networks: Results
     rates: Results = _NOTHING
     limits: Results = _NOTHING
+    difficulty: Results = _NOTHING

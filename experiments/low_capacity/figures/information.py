@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.low_capacity.figures.axes import MARKERS, line, seeds
-from experiments.low_capacity.judged_inner import information as numbers
+from experiments.low_capacity.judgements.inside import information as numbers
 from experiments.low_capacity.measures.representation import WIDTHS
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import PRUNED_PERCENT, SALIENCY_PAIR, SALIENCY_WIDTH

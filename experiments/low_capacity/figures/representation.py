@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.low_capacity.figures.axes import MARKERS, line, seeds, width_axis
-from experiments.low_capacity.judged_inner import representation
+from experiments.low_capacity.judgements.inside import representation
 from experiments.low_capacity.measures.representation import COMPARED, PRUNINGS, WIDTHS
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import SALIENCY_PAIR, SALIENCY_WIDTH

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from experiments.claims import interval
 from experiments.low_capacity.figures.axes import MARKERS, line, seeds
-from experiments.low_capacity.judged_inner import CORRUPTIONS, LARGE, SMALL, last_change, matched_change
+from experiments.low_capacity.judgements.inside import CORRUPTIONS, LARGE, SMALL, last_change, matched_change
 from experiments.low_capacity.measures.robustness import WIDTHS, Row, at_clean
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import NOISE_PAIR, PATCH, SIGMAS

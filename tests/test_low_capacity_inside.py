@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from experiments.claims import Verdict
-from experiments.low_capacity import judged_inner, protocol
+from experiments.low_capacity import protocol
 from experiments.low_capacity.figures import information as information_figures
 from experiments.low_capacity.figures import representation as representation_figures
 from experiments.low_capacity.figures import robustness as robustness_figures
+from experiments.low_capacity.judgements import inside as judged_inside
 from experiments.low_capacity.measures import information, measure, representation, robustness
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task, trained
 from experiments.low_capacity.published import PAIRS, PRUNED_PERCENT
@@ -248,7 +249,7 @@ def test_what_is_measured_where(measured, dataset, short):
         clean = next(row["accuracy"] for row in result["scores"] if row["condition"] == "clean")
         last = result["trajectory"][-1]
         assert (last["epoch"], last["clean"]) == (result["kept_epoch"], clean)
-        assert set(last) == {"epoch", "clean", *judged_inner.CORRUPTIONS}
+        assert set(last) == {"epoch", "clean", *judged_inside.CORRUPTIONS}
         for row in result["scores"]:
             name = f"{row['condition']} {row['level']:g}"
             assert last.get(name, row["accuracy"]) == row["accuracy"]
@@ -286,7 +287,7 @@ def made_up(
         trajectory = [
             {"epoch": epoch, "clean": clean}
             | {name: clean - 0.1 + gain(trial.arm, trial.seed, name) * (trial.width == 64)
-               for name in judged_inner.CORRUPTIONS}
+               for name in judged_inside.CORRUPTIONS}
             for epoch, clean in enumerate((0.5, 0.8, 0.95 if trial.width == 64 else 0.9))
         ]  # fmt: skip
         return {
@@ -314,7 +315,7 @@ def test_rule_of_the_representation(measure):
     little, much = LOSSES[measure]
 
     def verdict(lose):
-        return judged_inner.separable(made_up(lose=lose)).verdict
+        return judged_inside.separable(made_up(lose=lose)).verdict
 
     assert verdict(lambda arm, name, each: little * (each == measure)) is Verdict.HOLDS
     assert verdict(lambda arm, name, each: -1.0) is Verdict.HOLDS
@@ -325,7 +326,7 @@ def test_rule_of_the_representation(measure):
 
 
 def test_what_is_said_of_the_representation():
-    said = judged_inner.separable(made_up(lose=lambda arm, name, each: 0.02 * (name == "pruned"))).measured
+    said = judged_inside.separable(made_up(lose=lambda arm, name, each: 0.02 * (name == "pruned"))).measured
     assert said.startswith(
         "as released, separability: 0.900 [0.900, 0.900] (n = 3) dense; change 0.000 [0.000, 0.000] (n = 3) divided "
         "twice, -0.020 [-0.020, -0.020] (n = 3) at a true 95 %; as released, silhouette: 0.300"
@@ -334,7 +335,7 @@ def test_what_is_said_of_the_representation():
 
 def test_rule_of_matched_robustness():
     def verdict(gain, seeds=3):
-        return judged_inner.robust_when_matched(made_up(gain=gain, seeds=seeds)).verdict
+        return judged_inside.robust_when_matched(made_up(gain=gain, seeds=seeds)).verdict
 
     assert verdict(lambda arm, seed, name: 0.01) is Verdict.HOLDS
     # After training h64 is more accurate under every corruption, but only as much as on clean images.
@@ -348,15 +349,15 @@ def test_rule_of_matched_robustness():
 
 def test_differences_at_matched_accuracy_and_after_training():
     networks = made_up(gain=lambda arm, seed, name: 0.01 * seed).networks
-    changes, levels = judged_inner.matched_change(networks, CORRECTED, "gaussian noise 0.3")
+    changes, levels = judged_inside.matched_change(networks, CORRECTED, "gaussian noise 0.3")
     np.testing.assert_allclose(changes, [0, 0.01, 0.02], atol=1e-12)
     np.testing.assert_array_equal(levels, 0.9)
-    np.testing.assert_allclose(judged_inner.last_change(networks, CORRECTED, "occlusion 7"), [0.05, 0.06, 0.07])
+    np.testing.assert_allclose(judged_inside.last_change(networks, CORRECTED, "occlusion 7"), [0.05, 0.06, 0.07])
 
 
 def test_rule_of_the_units_that_are_spared():
     def judged(correlation, seeds=3):
-        return judged_inner.spared(made_up(correlation=correlation, seeds=seeds))
+        return judged_inside.spared(made_up(correlation=correlation, seeds=seeds))
 
     assert judged(lambda arm, pair, seed: 0.1).verdict is Verdict.HOLDS
     assert judged(lambda arm, pair, seed: 0.1 - 0.2 * (seed == 1)).verdict is Verdict.FAILS
@@ -373,7 +374,7 @@ def test_rule_of_the_units_that_are_spared():
 
 def test_rule_of_the_information_that_is_lost():
     def judged(left, seeds=3):
-        return judged_inner.lost(made_up(left=left, seeds=seeds))
+        return judged_inside.lost(made_up(left=left, seeds=seeds))
 
     assert judged(lambda arm, seed: 0.49).verdict is Verdict.HOLDS
     assert judged(lambda arm, seed: 0.51).verdict is Verdict.FAILS
@@ -403,7 +404,7 @@ def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatc
             robustness_figures.matched_robustness,
         )
     ]
-    assert {name for claim in judged_inner.CLAIMS for name in claim.figures} <= {each.path.name for each in drawn}
+    assert {claim.figure for claim in judged_inside.CLAIMS} <= {each.path.name for each in drawn}
     assert all("Seeds: 2 as released, 2 corrected" in each.caption for each in drawn[1:])
 
 

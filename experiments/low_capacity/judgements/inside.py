@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, interval, spread
+from experiments.low_capacity.judgements.verdicts import OF_THE_PAPER, OUR_OWN, by_arm, unless_divided_twice
 from experiments.low_capacity.measures.information import CUT
 from experiments.low_capacity.measures.one_shot import COLLAPSE
 from experiments.low_capacity.measures.robustness import matched
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import NOISE_PAIR, PATCH, SALIENCY_PAIR, SALIENCY_WIDTH, SIGMAS
 from experiments.low_capacity.results import Results, Study
-from experiments.low_capacity.verdicts import OF_THE_PAPER, OUR_OWN, by_arm, unless_divided_twice
 
 MAY_LOSE = {"separability": 0.01, "silhouette": 0.05}
 CORRUPTIONS = (*(f"gaussian noise {sigma:g}" for sigma in SIGMAS), f"occlusion {PATCH:g}")
@@ -135,7 +135,6 @@ CLAIMS: tuple[Claim[Study], ...] = (
         separable,
         "separability.png",
         OF_THE_PAPER,
-        ("representation.png",),
     ),
     Claim(
         "A wider network (h64) is more robust than a narrow one (h24) at matched clean accuracy, on 4v9",
@@ -146,7 +145,6 @@ CLAIMS: tuple[Claim[Study], ...] = (
         robust_when_matched,
         "matched_robustness.png",
         OUR_OWN,
-        ("robustness_along_training.png",),
     ),
     Claim(
         "One-shot pruning spares the hidden units that know the digit (h24, all pairs)",

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, interval, spread
+from experiments.low_capacity.judgements.verdicts import OF_THE_PAPER, OUR_OWN, by_arm, unless_divided_twice
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results, Study
-from experiments.low_capacity.verdicts import OF_THE_PAPER, OUR_OWN, by_arm, unless_divided_twice
 
 KEPT = 0.5
 PRUNINGS = {"pruned": "true 95 %", "divided twice": "divided twice"}

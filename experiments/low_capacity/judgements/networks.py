@@ -1,4 +1,4 @@
-"""The paper's claims, and the rules that judge them, each written before the number that it judges was seen."""
+"""Capacity, pruning, dead units and robustness: the claims, and the rules that judge them."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, interval, spread
-from experiments.low_capacity import judged_saliency
+from experiments.low_capacity.judgements.verdicts import OF_THE_PAPER, REPRODUCTION, by_arm, unless_divided_twice
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 from experiments.low_capacity.published import (
     DEAD_UNITS_AT,
+    ENOUGH_F1,
     FIGURE_3,
     NOISE_PAIR,
     PATCH,
@@ -19,11 +20,10 @@ from experiments.low_capacity.published import (
     SIGMAS,
     WIDTHS,
 )
-from experiments.low_capacity.results import Results, Study, pair_name
-from experiments.low_capacity.verdicts import OF_THE_PAPER, REPRODUCTION, by_arm, unless_divided_twice
+from experiments.low_capacity.results import Results, Study, pair_name, smallest_width
 
 NEAR_FIGURE_3, CELLS_NEAR = 0.015, 53 / 55
-ENOUGH_F1, STABLE = 0.90, 0.02
+STABLE = 0.02
 UNCHANGED = 0.01
 BARELY = 0.001
 MODERATE = 0.5
@@ -63,8 +63,7 @@ def _first_width(f1: NDArray[np.float64], widths: Sequence[int]) -> NDArray[np.f
     """For each of many samples of F1, (samples, seeds, widths), the smallest width from which on all are enough."""
     spread = f1.std(axis=1, ddof=1) if f1.shape[1] > 1 else np.zeros((len(f1), len(widths)))
     enough = (f1.mean(axis=1) > ENOUGH_F1) & (spread < STABLE)
-    from_here = np.logical_and.accumulate(enough[:, ::-1], axis=1)[:, ::-1]
-    return np.where(from_here.any(axis=1), np.take(np.array(widths, dtype=float), from_here.argmax(axis=1)), np.inf)
+    return smallest_width(enough, widths)
 
 
 def capacity(study: Study) -> Judgement:
@@ -275,5 +274,4 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "pruning_f1.png",
         OF_THE_PAPER,
     ),
-    *judged_saliency.CLAIMS,
 )

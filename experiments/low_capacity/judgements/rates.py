@@ -3,11 +3,11 @@
 import numpy as np
 
 from experiments.claims import Claim, Judgement, Verdict
+from experiments.low_capacity.judgements.verdicts import REPRODUCTION
 from experiments.low_capacity.protocol import AS_RELEASED
 from experiments.low_capacity.published import LEARNING_RATE, LEARNING_RATES, RATE_F1
 from experiments.low_capacity.rates import f1_table
 from experiments.low_capacity.results import Study
-from experiments.low_capacity.verdicts import REPRODUCTION
 
 WIDTHS_BEST = 9 / 11
 

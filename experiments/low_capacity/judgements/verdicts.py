@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from experiments.claims import Judgement, Verdict
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 
-REPRODUCTION, OF_THE_PAPER, OUR_OWN = "Is it the same experiment?", "The paper's claims", "Our own checks"
+GROUPS = REPRODUCTION, OF_THE_PAPER, HOW_SPARSE, HOW_DIFFICULT, OUR_OWN = (
+    "Is it the same experiment?",
+    "The paper's claims",
+    "How sparse can they be?",
+    "How difficult are the pairs?",
+    "Our own checks",
+)
 
 
 def unless_divided_twice(measured: str, true_for: Mapping[tuple[str, str], bool]) -> Judgement:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, interval, spread
+from experiments.low_capacity.judgements.verdicts import HOW_SPARSE
 from experiments.low_capacity.limits import (
     FINE_TUNED,
     ITERATIVE,
@@ -24,7 +25,6 @@ from experiments.low_capacity.results import Pair, Results, Study, pair_name
 
 ASKED = 0.95
 HIGH = 0.95
-GROUP = "How sparse can they be?"
 
 Cell = tuple[Pair, int]
 
@@ -121,7 +121,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "condition if all from some width on do; corrected arm",
         with_retraining,
         "limits.png",
-        GROUP,
+        HOW_SPARSE,
     ),
     Claim(
         "At a true 95 % and above, lottery tickets beat random masks and their own masks with new weights",
@@ -130,7 +130,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "interval over cells lies above 0 for both controls, a condition if for one; corrected arm",
         tickets,
         "sparse_accuracy.png",
-        GROUP,
+        HOW_SPARSE,
     ),
     Claim(
         "Without retraining, a true 95 % stays within one point of dense accuracy",
@@ -139,6 +139,6 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "condition if those of one arm do",
         without_retraining,
         "limits.png",
-        GROUP,
+        HOW_SPARSE,
     ),
 )
