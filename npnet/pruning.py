@@ -102,8 +102,7 @@ def prune(net: MLP, scores: Floats, sparsity: float, *, scope: Scope = "global",
                 f"mask: found {gone} of {group.size} weights removed{place}, "
                 f"expected at most the {target} of sparsity={sparsity}"
             )
-        lowest = np.argsort(scores[alive], kind="stable")[: target - gone]
-        kept[alive[lowest]] = False
+        kept[alive[_lowest(scores[alive], target - gone)]] = False
     return kept
 
 
@@ -263,6 +262,15 @@ def disconnected_units(net: MLP, mask: Mask) -> list[Mask]:
     _checked_mask(net, mask)
     hidden = zip(net.weight_slices[:-1], net.widths[1:-1], strict=True)
     return [np.logical_not(mask[where].reshape(width, -1).any(axis=1)) for where, width in hidden]
+
+
+def _lowest(scores: Floats, k: int) -> NDArray[np.intp]:
+    """Indices of the k lowest scores; among equal ones the first. A partition is faster than a stable sort."""
+    if k == 0:
+        return np.empty(0, dtype=np.intp)
+    last = np.partition(scores, k - 1)[k - 1]
+    below = np.flatnonzero(scores < last)
+    return np.concatenate([below, np.flatnonzero(scores == last)[: k - below.size]])
 
 
 def _fraction(name: str, value: float) -> Fraction:
