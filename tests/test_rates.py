@@ -175,6 +175,18 @@ def test_the_rule_looks_at_means_over_seeds():
     mixed = judge(lambda w, rate, seed: {0.03: 0.8, 0.01: 0.5 if seed == 0 else 0.9}.get(rate, 0.1), scale=FULL)
     assert mixed.verdict is Verdict.HOLDS
     assert "best at 11 of 11 widths (means of 3 seeds)" in mixed.measured
+    # And the other way round: seed 0 alone has 3e-2 as its best.
+    first = judge(lambda w, rate, seed: {0.03: 0.9 if seed == 0 else 0.5, 0.01: 0.7}.get(rate, 0.1), scale=FULL)
+    assert first.verdict is Verdict.FAILS
+
+
+def test_the_distance_is_that_of_the_means_over_seeds():
+    around = {0: -0.1, 42: 0.1}
+    measured = judge(lambda w, rate, seed: published(w, rate, seed) + around.get(seed, 0.0), scale=FULL).measured
+    assert measured.count("0.01: 0.000, 0.03: 0.000;") == 2
+    later = {0: -0.1, 42: 0.1}
+    measured = judge(published, last=lambda w, rate, seed: published(w, rate, 0) + later.get(seed, 0.0), scale=FULL)
+    assert measured.measured.count("0.01: 0.000, 0.03: 0.000;") == 2
 
 
 def test_the_distance_from_the_published_table_is_by_rate():
