@@ -83,7 +83,7 @@ def images(*rows):
 def test_overlap_and_nearest_mean_of_images_of_two_pixels():
     # The means are (3, 0) and (3, 2); what has more than 1 in the second pixel is nearer to the other.
     training = Examples(images([2, 0], [3, 1], [4, 0], [3, 3]), np.array([0, 1, 0, 1], np.uint8))
-    judged = Examples(images([9, 0], [0, 2], [255, 1], [5, 1], [3, 9]), np.array([0, 1, 0, 1, 0], np.uint8))
+    judged = Examples(images([9, 0], [0, 2], [255, 1], [5, 0], [3, 9]), np.array([0, 1, 0, 1, 0], np.uint8))
     found = class_means(Task(training, judged, judged))
     assert found["overlap"] == pytest.approx(9 / (3 * math.sqrt(13)), rel=1e-12)
     assert found["nearest_mean_error"] == 2 / 5
@@ -296,12 +296,20 @@ def test_figures_of_a_tiny_run(dataset, short, tmp_path):
 
 
 def test_figures_are_the_same_each_time_and_show_what_no_width_reaches(tmp_path):
-    never = made_up(errors_by(place), lambda arm, pair, width: 0.5 if pair == (4, 9) else 0.95)
-    one, two = (figures.capacity(never, tmp_path / name).path.read_bytes() for name in ("one", "two"))
-    assert one == two
-    reached = made_up(errors_by(place), lambda arm, pair, width: 0.5 if pair == (4, 9) and width < 32 else 0.95)
-    assert figures.capacity(reached, tmp_path / "three").path.read_bytes() != one
-    assert "its rank correlation with the linear error is nan" in figures.difficulty(never, tmp_path).caption
+    def drawn(name, at_widest):
+        def f1(arm, pair, width):
+            return 0.95 if pair != (4, 9) else at_widest if width == 32 else 0.88
+
+        return figures.capacity(made_up(errors_by(place), f1), tmp_path / name).path.read_bytes()
+
+    never = drawn("one", 0.90)
+    assert drawn("two", 0.90) == never
+    assert drawn("three", 0.91) != never
+
+
+def test_the_overlap_is_compared_with_the_error(tmp_path):
+    same_overlap = figures.difficulty(made_up(errors_by(place)), tmp_path)
+    assert "linear error is nan as released and nan corrected" in same_overlap.caption
 
 
 def test_the_papers_threshold():

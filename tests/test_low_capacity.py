@@ -93,7 +93,7 @@ def test_each_arm_has_its_own_split(dataset):
             np.testing.assert_array_equal(part.images, images[indices])
             np.testing.assert_array_equal(part.labels, labels[indices])
         corrected = task(CORRECTED, (4, 9), seed, dataset)
-        rest, held_out = stratified_split(labels, 0.2, np.random.default_rng([seed, 4, 9]))
+        rest, held_out = stratified_split(labels, 0.2, protocol.stream(protocol.Draw.SPLIT, seed, 4, 9))
         np.testing.assert_array_equal(corrected.training.images, images[rest])
         np.testing.assert_array_equal(corrected.validation.labels, labels[held_out])
 
@@ -171,6 +171,16 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     assert run(two, 2) == 0
     assert " trials found" in capsys.readouterr().err
     assert (one / "figures" / "saliency.png").read_bytes() == (two / "figures" / "saliency.png").read_bytes()
+
+
+def test_no_two_purposes_share_their_draws():
+    first = {
+        (what, *numbers): protocol.stream(what, *numbers).random()
+        for what in protocol.Draw
+        for numbers in ((0, 4, 9), (1, 4, 9), (0, 5, 6))
+    }
+    assert len(set(first.values())) == len(first)
+    assert protocol.stream(protocol.Draw.SPLIT, 0, 4, 9).random() == first[protocol.Draw.SPLIT, 0, 4, 9]
 
 
 def test_other_data_are_other_trials(dataset):

@@ -404,7 +404,7 @@ def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatc
             robustness_figures.matched_robustness,
         )
     ]
-    assert {claim.figure for claim in judged_inside.CLAIMS} <= {each.path.name for each in drawn}
+    assert {name for claim in judged_inside.CLAIMS for name in claim.figures} <= {each.path.name for each in drawn}
     assert all("Seeds: 2 as released, 2 corrected" in each.caption for each in drawn[1:])
 
 

@@ -44,9 +44,11 @@ def drawn(net, seed):
 def test_a_twin_is_the_same_network_from_other_draws(dataset, short, arm):
     trial, net = network_of(arm, 4, 42), MLP((49, 4, 1))
     twin = protocol.initial_theta(trial, net, twin=True)
-    np.testing.assert_array_equal(twin, drawn(net, [42, 4, 9, 4, 1]))
+    np.testing.assert_array_equal(twin, drawn(net, [protocol.Draw.WEIGHTS, 42, 4, 9, 4, 1]))
     if arm == CORRECTED:
-        np.testing.assert_array_equal(protocol.initial_theta(trial, net), drawn(net, [42, 4, 9, 4]))
+        np.testing.assert_array_equal(
+            protocol.initial_theta(trial, net), drawn(net, [protocol.Draw.WEIGHTS, 42, 4, 9, 4, 0])
+        )
     assert not np.array_equal(protocol.initial_theta(trial, net), twin)
     examples = task(arm, (4, 9), 42, dataset)
     (one,), (other,) = (protocol.trained([trial], examples, twin=twin) for twin in (False, True))
@@ -59,7 +61,7 @@ def test_a_twin_sees_the_examples_in_another_order(dataset, monkeypatch):
     monkeypatch.setattr(protocol, "converged", lambda nets, thetas, examples, rate, rng, **_: found.append(rng))
     for twin in (False, True):
         protocol.trained([network_of(seed=3)], task(CORRECTED, (4, 9), 3, dataset), twin=twin)
-    expected = [np.random.default_rng(seed).random() for seed in ([3, 4, 9, 0], [3, 4, 9, 0, 1])]
+    expected = [protocol.stream(protocol.Draw.BATCHES, 3, 4, 9, twin).random() for twin in (0, 1)]
     assert [rng.random() for rng in found] == expected
 
 
@@ -74,7 +76,7 @@ def test_the_networks_that_one_is_compared_with():
     assert list(others) == OTHERS
     np.testing.assert_array_equal(theta, before)
     assert others["twin"] is twin
-    np.testing.assert_array_equal(others["untrained"], drawn(net, [5, 4, 9, 4]))
+    np.testing.assert_array_equal(others["untrained"], drawn(net, [protocol.Draw.WEIGHTS, 5, 4, 9, 4, 0]))
     first, second = net.weight_slices
     for name, share in (("pruned", 0.95), ("divided twice", 0.0095)):
         removed = sum(math.floor(share * n) for n in (4 * 49, 4))

@@ -34,12 +34,14 @@ from experiments.low_capacity.protocol import (
     AS_RELEASED,
     CORRECTED,
     LIMITS,
+    Draw,
     Examples,
     Scale,
     Trial,
     converged,
     initial_theta,
     network,
+    stream,
     task,
     trained,
 )
@@ -72,9 +74,6 @@ POINT = 0.01
 ROUNDING = 1e-9  # 0.99 - 0.98 is more than 0.01 in floating point
 
 _METRICS = ("accuracy", "f1", "balanced_accuracy")
-# What is drawn with a seed: the order of the batches, the places that a random mask keeps, the new weights.
-_BATCHES, _PLACES, _WEIGHTS = 1, 2, 3
-
 Theta = NDArray[np.floating]
 Mask = NDArray[np.bool_]
 Retrain = Callable[[int, list[Theta], list[Mask]], list[Training]]
@@ -118,8 +117,9 @@ def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
             results[number]["rows"].append({"method": method, "level": level} | _scores(*each, examples.judged))
 
     def retrain(number: int, thetas: list[Theta], masks: list[Mask]) -> list[Training]:
-        # The batches come in the same order for every method. No network that is drawn has a width of 0.
-        return converged(nets, thetas, examples, first.learning_rate, _rng(first, 0, _BATCHES, number), masks)
+        # The batches come in the same order for every method.
+        rng = stream(Draw.BATCHES_AGAIN, first.seed, *first.pair, number)
+        return converged(nets, thetas, examples, first.learning_rate, rng, masks)
 
     results: list[dict[str, Any]] = [{"rows": []} for _ in trials]
     whole = [np.ones(net.size, dtype=np.bool_) for net in nets]
@@ -150,7 +150,7 @@ def retrained(
     method, level, masks, trainings
     """
     initial = [initial_theta(trial, net) for trial, net in zip(trials, nets, strict=True)]
-    drawn = [net.init(_rng(t, t.width, _WEIGHTS), "normal") for t, net in zip(trials, nets, strict=True)]
+    drawn = [net.init(_draws(Draw.NEW_WEIGHTS, t), "normal") for t, net in zip(trials, nets, strict=True)]
     whole = [np.ones(net.size, dtype=np.bool_) for net in nets]
     latest = {ITERATIVE: dense, REWOUND: dense}
     masks = {ITERATIVE: whole, REWOUND: whole}
@@ -159,7 +159,7 @@ def retrained(
             masks[method] = _pruned(nets, _magnitudes(nets, thetas), level, masks[method])
         masks[FINE_TUNED] = _pruned(nets, _magnitudes(nets, dense), level, whole)
         # The same draws at each level, so that these masks lie within one another too.
-        draws = [_rng(trial, trial.width, _PLACES) for trial in trials]
+        draws = [_draws(Draw.PLACES, trial) for trial in trials]
         masks[RANDOM] = [shuffled(*each) for each in zip(nets, masks[REWOUND], draws, strict=True)]
         masks[NEW_WEIGHTS] = masks[REWOUND]
         starts = {FINE_TUNED: dense, ITERATIVE: latest[ITERATIVE], REWOUND: initial, RANDOM: initial}
@@ -177,6 +177,10 @@ def shuffled(net: MLP, mask: Mask, rng: np.random.Generator) -> Mask:
     for where in net.weight_slices:
         drawn[where] = rng.permutation(mask[where])
     return drawn
+
+
+def _draws(what: Draw, trial: Trial) -> np.random.Generator:
+    return stream(what, trial.seed, *trial.pair, trial.width)
 
 
 def _magnitudes(nets: Sequence[MLP], thetas: list[Theta]) -> list[Theta]:
@@ -200,11 +204,6 @@ def _scores(net: MLP, mask: Mask, theta: Theta, epochs: int, judged: Examples) -
 
 def _cut(thetas: list[Theta], masks: list[Mask]) -> list[Theta]:
     return [apply_mask(theta, mask) for theta, mask in zip(thetas, masks, strict=True)]
-
-
-def _rng(trial: Trial, width: int, purpose: int, number: int = 0) -> np.random.Generator:
-    # The purpose comes last: zeros at the end would be the same seed.
-    return np.random.default_rng([trial.seed, *trial.pair, width, number, purpose])
 
 
 def curve(

@@ -17,6 +17,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,7 +164,7 @@ def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
     if arm == AS_RELEASED:
         training, validation = released.split(labels, seed)
     else:
-        training, validation = stratified_split(labels, HELD_OUT, np.random.default_rng([seed, *pair]))
+        training, validation = stratified_split(labels, HELD_OUT, stream(Draw.SPLIT, seed, *pair))
     held_out = Examples(images[validation], labels[validation])
     test = Examples(*digit_pair(data.test_images, data.test_labels, *pair))
     return Task(Examples(images[training], labels[training]), held_out, held_out if arm == AS_RELEASED else test)
@@ -180,12 +181,25 @@ def network(trial: Trial, examples: Task) -> MLP:
     return MLP((inputs, trial.width, 1) if trial.width else (inputs, 1))
 
 
-def draws(trial: Trial, width: int, twin: bool) -> np.random.Generator:
-    """What initialises a network of this width of a trial's company and, for a width of 0, orders the batches of all.
+class Draw(IntEnum):
+    """What random numbers are drawn for; see `stream`."""
 
-    No network that is drawn has a width of 0. A `twin` has draws of its own.
+    SPLIT = 1
+    WEIGHTS = 2
+    BATCHES = 3
+    NOISE = 4
+    PERMUTATION = 5
+    PLACES = 6
+    NEW_WEIGHTS = 7
+    BATCHES_AGAIN = 8
+
+
+def stream(what: Draw, *numbers: int) -> np.random.Generator:
+    """Random numbers for one purpose, from a seed and what else tells draws of that purpose apart.
+
+    The purpose comes first: seeds that differ by zeros at their end only would be the same.
     """
-    return np.random.default_rng([trial.seed, *trial.pair, width, *[1] * twin])
+    return np.random.default_rng([what, *numbers])
 
 
 def initial_theta(trial: Trial, net: MLP, *, twin: bool = False) -> NDArray[np.floating]:
@@ -197,7 +211,7 @@ def initial_theta(trial: Trial, net: MLP, *, twin: bool = False) -> NDArray[np.f
         return np.zeros(net.size, dtype=np.float32)
     if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS and not twin:
         return released.initial_theta(net, trial.pair, trial.seed)
-    return net.init(draws(trial, trial.width, twin), "normal")
+    return net.init(stream(Draw.WEIGHTS, trial.seed, *trial.pair, trial.width, twin), "normal")
 
 
 def trained(
@@ -220,7 +234,8 @@ def trained(
 
         settings["evaluate_theta"] = None if watch is None else show
         return train_together(nets, thetas, *examples.training, metrics=("f1",), **settings)
-    return converged(nets, thetas, examples, trials[0].learning_rate, draws(trials[0], 0, twin), watch=watch)
+    batches = stream(Draw.BATCHES, trials[0].seed, *trials[0].pair, twin)
+    return converged(nets, thetas, examples, trials[0].learning_rate, batches, watch=watch)
 
 
 def converged(

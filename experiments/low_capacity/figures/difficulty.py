@@ -87,7 +87,7 @@ def capacity(results: Results, folder: Path) -> Drawn:
                         width * 2**moved,
                         marker,
                         color=colour,
-                        markersize=13 if pair in PAIRS else 9,
+                        markersize=11 if pair in PAIRS else 9,
                         alpha=1.0 if pair in PAIRS else 0.6,
                         markeredgecolor="white",
                         label=_label(pair),

@@ -135,6 +135,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         separable,
         "separability.png",
         OF_THE_PAPER,
+        ("representation.png",),
     ),
     Claim(
         "A wider network (h64) is more robust than a narrow one (h24) at matched clean accuracy, on 4v9",
@@ -145,6 +146,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         robust_when_matched,
         "matched_robustness.png",
         OUR_OWN,
+        ("robustness_along_training.png",),
     ),
     Claim(
         "One-shot pruning spares the hidden units that know the digit (h24, all pairs)",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from experiments.low_capacity.measures import information, representation, robustness, saliency
 from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
 from experiments.low_capacity.measures.saliency import Corrupted
-from experiments.low_capacity.protocol import Examples, Task, Trial, network, task, trained
+from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, network, stream, task, trained
 from experiments.low_capacity.published import (
     NOISE_PAIR,
     PATCH,
@@ -110,7 +110,7 @@ def _dead(net: MLP, theta: Theta, examples: Examples) -> int:
 def _corrupted(images: NDArray[np.uint8], seed: int) -> list[Corrupted]:
     """Images under Gaussian noise and under occlusion, which depend on the seed only: condition, level, images."""
     noisy = [
-        ("gaussian noise", sigma, gaussian_noise(images, sigma, np.random.default_rng([seed, number])))
+        ("gaussian noise", sigma, gaussian_noise(images, sigma, stream(Draw.NOISE, seed, number)))
         for number, sigma in enumerate(SIGMAS)
     ]
-    return [*noisy, ("occlusion", PATCH, occlude(images, PATCH, np.random.default_rng([seed, len(SIGMAS)])))]
+    return [*noisy, ("occlusion", PATCH, occlude(images, PATCH, stream(Draw.NOISE, seed, len(SIGMAS))))]

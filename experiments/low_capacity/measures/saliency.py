@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
-from experiments.low_capacity.protocol import Examples, Task, Trial, initial_theta, network
+from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, initial_theta, network, stream
 from experiments.low_capacity.published import NOISE_WIDTHS, SALIENCY_WIDTH
 from npnet.backprop import forward
 from npnet.derivatives import input_gradient
@@ -99,7 +99,7 @@ def _others(trial: Trial, net: MLP, theta: Theta, twin: Theta) -> dict[str, Thet
     same data; and, as sanity checks of Adebayo et al. 2018 (arXiv 1810.03292), the network with the weights of its last
     layer permuted, with those of both layers permuted, and as it was before training.
     """
-    (_, last), (_, both) = randomisations(net, theta, np.random.default_rng(trial.seed), cascading=True)
+    (_, last), (_, both) = randomisations(net, theta, stream(Draw.PERMUTATION, trial.seed), cascading=True)
     return {
         "pruned": pruned(net, theta, COLLAPSE),
         "divided twice": pruned(net, theta, COLLAPSE / 100),
