@@ -34,13 +34,15 @@ def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        "best_train_f1": the largest of the training F1s; "epochs"; and, corrected, "validation_loss", "validation_f1":
-        of the epoch that was kept, NaN if there was none.
+        "best_train_f1" and "last_train_f1": the largest and the last of the training F1s, for the paper does not say
+        which of them it shows; "epochs"; and, corrected, "validation_loss", "validation_f1": of the epoch that was
+        kept, NaN if there was none.
     """
     first = trials[0]
     results = []
     for training in trained(trials, task(first.arm, first.pair, first.seed, data)):
-        result = {"best_train_f1": max(row["train_f1"] for row in training.history), "epochs": len(training.history)}
+        f1 = [row["train_f1"] for row in training.history]
+        result = {"best_train_f1": max(f1), "last_train_f1": f1[-1], "epochs": len(f1)}
         if first.arm == CORRECTED:
             kept = training.history[training.epoch - 1] if training.epoch else {}
             result |= {name: kept.get(name, np.nan) for name in ("validation_loss", "validation_f1")}
@@ -56,7 +58,11 @@ def validation_loss(results: Results, rate: float) -> float:
 
 def f1_table(results: Results, arm: str) -> NDArray[np.float64]:
     """F1 by width, rate and seed: as released the best on the training set, corrected the one on the validation set."""
-    name = "best_train_f1" if arm == AS_RELEASED else "validation_f1"
+    return table(results, arm, "best_train_f1" if arm == AS_RELEASED else "validation_f1")
+
+
+def table(results: Results, arm: str, name: str) -> NDArray[np.float64]:
+    """One number of those that `measure` returns, by width, rate and seed."""
     return np.array(
         [
             [[result[name] for result in results.of(arm, SEARCH_PAIR, width, rate)] for rate in results.rates[arm]]
