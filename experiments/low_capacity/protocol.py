@@ -101,7 +101,7 @@ class Scale:
 Watch = Callable[[int, NDArray[np.floating]], None]
 
 ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
-_CORRECTED_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_CORRECTED_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _LEVELS = (0.85, 0.95, 0.98, 0.99, 0.995)
 QUICK = Scale(((0, 1), (4, 9)), (4, 24, 64), 1, ((0, 1), (4, 9)), (4, 64), 1, (0.01, 0.03), (0.1, 0.3), (0.9, 0.95))
 DEFAULT = Scale(PAIRS, WIDTHS, 10, ALL_PAIRS, WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
