@@ -16,6 +16,7 @@ from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.paths import DENSE, SPARSE_INPUTS, check_path, choose
 from npnet.schedules import EarlyStopping, Schedule, as_schedule
+from npnet.validation import Validation
 
 
 class Training(NamedTuple):
@@ -46,6 +47,7 @@ def train(
     weight_decay: float = 0.0,
     mask: NDArray[np.bool_] | None = None,
     metrics: Sequence[str] = (),
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
     evaluate_theta: Callable[[NDArray[np.floating]], dict[str, float]] | None = None,
     stop: EarlyStopping | None = None,
     path: str | None = None,
@@ -73,6 +75,8 @@ def train(
     metrics
         Names from `npnet.metrics.METRICS`, computed on the training examples from the logits that each one had when its
         batch was visited. With full batches these are exactly the metrics *before* the epoch's one step.
+    validation
+        Other examples and their labels, on which the loss and the same metrics are computed after each epoch.
     evaluate_theta
         Called with a copy of the parameters after each epoch; its numbers join the epoch's row.
     stop
@@ -85,7 +89,8 @@ def train(
     -------
     Training
         Rows of the history have "epoch" (from 1), "steps" (so far), "learning_rate" (of the last step), "train_loss",
-        "train_<metric>" and what `evaluate_theta` returned. A diverged network shows NaN or inf and is not stopped.
+        "train_<metric>", with `validation` also "validation_loss" and "validation_<metric>", and what `evaluate_theta`
+        returned. A diverged network shows NaN or inf and is not stopped.
 
     Raises
     ------
@@ -105,6 +110,7 @@ def train(
         weight_decay=weight_decay,
         masks=None if mask is None else [mask],
         metrics=metrics,
+        validation=validation,
         evaluate_theta=None if evaluate_theta is None else lambda _, theta: evaluate_theta(theta),
         stop=stop,
         path=path,
@@ -126,6 +132,7 @@ def train_together(
     weight_decay: float = 0.0,
     masks: Sequence[NDArray[np.bool_]] | None = None,
     metrics: Sequence[str] = (),
+    validation: tuple[ArrayLike, ArrayLike] | None = None,
     evaluate_theta: Callable[[int, NDArray[np.floating]], dict[str, float]] | None = None,
     stop: EarlyStopping | None = None,
     path: str | None = None,
@@ -142,7 +149,7 @@ def train_together(
         Initial parameters of each network, of one dtype, and its mask.
     evaluate_theta
         Called with the number of the network and a copy of its parameters.
-    x, y, epochs, learning_rate, batch_size, rng, momentum, weight_decay, metrics, stop, path
+    x, y, epochs, learning_rate, batch_size, rng, momentum, weight_decay, metrics, validation, stop, path
         As for `train`; the choice of the path looks at all networks together, and holds for all.
 
     Returns
@@ -171,6 +178,7 @@ def train_together(
     if path is None:
         path = choose(nets, [state.mask for state in states], dense) if finite else DENSE
     check_path(path, nets)
+    judge = validation and Validation(nets, [state.mask for state in states], *validation, metrics, dtype, path)
     skip = path != SPARSE_INPUTS and finite and not weight_decay
     live = Live(nets, live_columns(dense, epochs) if skip else np.arange(net.inputs))
     if len(live.columns) < net.inputs:
@@ -192,14 +200,16 @@ def train_together(
         rates = np.array([schedule(step) for step in range(first, first + steps_an_epoch)], dtype=np.float64)
         descent.epoch(order, rates)
         # To put the layers back in order takes a while, for nothing if nobody looks.
-        if evaluate_theta or stop or epoch == epochs:
+        if judge or evaluate_theta or stop or epoch == epochs:
             for number, theta in zip(running, descent.thetas(), strict=True):
                 runs[number].theta = live.unpack(number, theta, states[number].theta)
-        for number, z, each in zip(running, descent.logits, descent.losses, strict=True):
+        judged = judge([runs[number].theta for number in running]) if judge else [{} for _ in running]
+        for number, z, each, scores in zip(running, descent.logits, descent.losses, judged, strict=True):
             row: dict[str, float] = {"epoch": epoch, "steps": first + steps_an_epoch, "learning_rate": float(rates[-1])}
             row["train_loss"] = float(each.mean(dtype=np.float64))
             if metrics:
                 row |= {f"train_{name}": value for name, value in evaluate(y, z, metrics).items()}
+            row |= scores
             if evaluate_theta is not None:
                 extra = evaluate_theta(number, runs[number].theta.copy())
                 if taken := row.keys() & extra.keys():
@@ -209,11 +219,12 @@ def train_together(
                 row |= extra
             runs[number].add(row, stop)
         if any(runs[number].stopped for number in running):
-            left = zip(running, descent.states(), strict=True)
-            small = [state for number, state in left if not runs[number].stopped]
-            running = [number for number in running if not runs[number].stopped]
-            if not running:
+            places = [place for place, number in enumerate(running) if not runs[number].stopped]
+            if not places:
                 break
+            left = descent.states()
+            small, running = [left[place] for place in places], [running[place] for place in places]
+            judge = judge and judge.of(places)
             descent = begin(small, examples, rule, path)
     return [run.training(path, stop is not None) for run in runs]
 

@@ -52,7 +52,7 @@ def measured(dataset):
 def test_a_training_is_watched_epoch_by_epoch_and_not_changed(dataset, short, arm):
     trials, examples = [trial_of(arm, width) for width in (4, 12)], task(arm, (4, 9), 0, dataset)
     seen = [[], []]
-    watched = trained(trials, examples, watch=lambda number, theta: seen[number].append(theta))
+    watched = trained(trials, examples, watch=lambda number, theta: seen[number].append(theta) or {})
     for found, alone, thetas in zip(watched, trained(trials, examples), seen, strict=True):
         np.testing.assert_array_equal(found.theta, alone.theta)
         assert found.history == alone.history

@@ -25,10 +25,8 @@ from numpy.typing import NDArray
 
 from experiments.low_capacity import released
 from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, LEARNING_RATES, PAIRS, SEEDS, WIDTHS
-from npnet.backprop import as_targets, forward, losses_and_deltas
 from npnet.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
-from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping
 from npnet.sgd import Training, train_together
@@ -97,15 +95,15 @@ class Scale:
         return SEEDS[:seeds] if arm == AS_RELEASED else range(seeds)
 
 
-# Is shown the number of a network and its parameters after each epoch, and may keep them.
-Watch = Callable[[int, NDArray[np.floating]], None]
+# Is shown the number of a network and its parameters after each epoch, may keep them, and may add to the epoch's row.
+Watch = Callable[[int, NDArray[np.floating]], dict[str, float]]
 
 ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
 _CORRECTED_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _LEVELS = (0.85, 0.95, 0.98, 0.99, 0.995)
 QUICK = Scale(((0, 1), (4, 9)), (4, 24, 64), 1, ((0, 1), (4, 9)), (4, 64), 1, (0.01, 0.03), (0.1, 0.3), (0.9, 0.95))
-DEFAULT = Scale(PAIRS, WIDTHS, 10, ALL_PAIRS, WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
-FULL = dataclasses.replace(DEFAULT, further_seeds=3)
+DEFAULT = Scale(PAIRS, WIDTHS, 5, ALL_PAIRS, WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
+FULL = dataclasses.replace(DEFAULT, seeds=10, further_seeds=3)
 
 
 def cost(trial: Trial) -> float:
@@ -226,14 +224,7 @@ def trained(
     thetas = [initial_theta(trial, net, twin=twin) for trial, net in zip(trials, nets, strict=True)]
     if trials[0].arm == AS_RELEASED:
         settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": trials[0].learning_rate}
-
-        def show(number: int, theta: NDArray[np.floating]) -> dict[str, float]:
-            if watch is not None:
-                watch(number, theta)
-            return {}
-
-        settings["evaluate_theta"] = None if watch is None else show
-        return train_together(nets, thetas, *examples.training, metrics=("f1",), **settings)
+        return train_together(nets, thetas, *examples.training, metrics=("f1",), evaluate_theta=watch, **settings)
     batches = stream(Draw.BATCHES, trials[0].seed, *trials[0].pair, twin)
     return converged(nets, thetas, examples, trials[0].learning_rate, batches, metrics=("f1",), watch=watch)
 
@@ -254,19 +245,6 @@ def converged(
     `masks` and `metrics` as in `npnet.train_together`, and the same metrics of the validation examples; `rng` orders
     the batches; `watch` as in `trained`.
     """
-    images, labels = examples.validation
-    targets = as_targets(nets[0], labels, len(labels), thetas[0].dtype)
-
-    def validate(number: int, theta: NDArray[np.floating]) -> dict[str, float]:
-        if watch is not None:
-            watch(number, theta)
-        logits = forward(nets[number], theta, images)
-        losses, _ = losses_and_deltas(nets[number], logits, targets)
-        scores = {"loss": float(losses.mean(dtype=np.float64))}
-        if metrics:
-            scores |= evaluate(labels, logits, metrics)
-        return {f"validation_{name}": value for name, value in scores.items()}
-
     return train_together(
         nets,
         thetas,
@@ -277,6 +255,7 @@ def converged(
         rng=rng,
         masks=masks,
         metrics=metrics,
-        evaluate_theta=validate,
+        validation=examples.validation,
+        evaluate_theta=watch,
         stop=EarlyStopping("validation_loss", PATIENCE),
     )

@@ -38,12 +38,13 @@ class Checkpoints:
         self._passed = [0] * len(trials)
         self._kept: list[list[tuple[int, Theta]]] = [[] for _ in trials]
 
-    def __call__(self, number: int, theta: Theta) -> None:
-        """An epoch of a network is over."""
+    def __call__(self, number: int, theta: Theta) -> dict[str, float]:
+        """An epoch of a network is over; nothing joins its row."""
         self._passed[number] += 1
         trial, epoch = self._trials[number], self._passed[number]
         if trial.width in WIDTHS and epoch in EPOCHS[trial.arm]:
             self._kept[number].append((epoch, theta))
+        return {}
 
     def until(self, number: int, training: Training) -> list[tuple[int, Theta]]:
         """Epoch and parameters of a network, in order; the last are those that its training returned."""
