@@ -37,10 +37,10 @@ def test_a_figure_is_a_file_with_its_caption(tmp_path):
     assert b"Software" not in data
     assert not re.search(rb"20\d\d-\d\d", data)
     plain = imread(draw(tmp_path, "", "plain.png").path)
-    assert 1800 < plain.shape[1] < 2000  # two panels of 6 inches at 150 dots per inch, less the margins
+    assert 1440 < plain.shape[1] < 1600  # two panels of 6 inches at 120 dots per inch, less the margins
     assert imread(path).shape[0] > plain.shape[0]  # the caption is under the panels
     assert imread(path).shape[1] < 2000  # and no wider than they are
-    assert 60 < height < 130  # three lines of 13 points and the space around them, 150 pixels an inch
+    assert 48 < height < 104  # three lines of 13 points and the space around them, 120 pixels an inch
     panels, under = np.split(inked(imread(path)), [-height])
     assert abs(panels.sum() - inked(plain).sum()) <= 1  # all of the panels, and nothing of the caption
     assert under.sum() > 30

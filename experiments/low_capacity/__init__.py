@@ -47,7 +47,7 @@ INTRODUCTION = (
     '("corrected"). Each claim is judged by a rule that was written before its numbers were seen.'
 )
 A_QUICK_RUN = "A quick run: few networks, one seed; the verdicts are about these alone."
-MEASURED = ("summary.json", "figures/collapse.png")
+MEASURED = ("summary.json", "figures/collapse.png", "figures/limits.png")
 _MEASURE = {NETWORKS: measures.measure, RATES: rates.measure, LIMITS: limits.measure, DIFFICULTY: difficulty.measure}
 
 
@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="more seeds: ten of every network trained to convergence, three of the further parts (by default five and one)",
+        help="more seeds: ten of the networks that are trained to convergence and two of the further parts, "
+        "instead of five and one; and all widths there",
     )
 
 

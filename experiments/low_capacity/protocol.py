@@ -102,8 +102,9 @@ ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
 _CORRECTED_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _LEVELS = (0.85, 0.95, 0.98, 0.99, 0.995)
 QUICK = Scale(((0, 1), (4, 9)), (4, 24, 64), 1, ((0, 1), (4, 9)), (4, 64), 1, (0.01, 0.03), (0.1, 0.3), (0.9, 0.95))
-DEFAULT = Scale(PAIRS, WIDTHS, 5, ALL_PAIRS, WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
-FULL = dataclasses.replace(DEFAULT, seeds=10, further_seeds=3)
+_SOME_WIDTHS = (2, 4, 8, 16, 24, 32, 64)
+DEFAULT = Scale(PAIRS, WIDTHS, 5, ALL_PAIRS, _SOME_WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
+FULL = dataclasses.replace(DEFAULT, seeds=10, further_widths=WIDTHS, further_seeds=2)
 
 
 def cost(trial: Trial) -> float:
