@@ -9,7 +9,7 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments.claims import Verdict
-from experiments.low_capacity import difficulty, figures, limits, protocol, published, rates, released
+from experiments.low_capacity import figures, protocol, published, released
 from experiments.low_capacity.judgements import CLAIMS, networks
 from experiments.low_capacity.measures import measure
 from experiments.low_capacity.protocol import (
@@ -152,7 +152,9 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     assert printed.endswith(f" figures)\nopen {one}/index.html\n")
     html = (one / "index.html").read_text(encoding="utf-8")
     assert html.count("<article") == len(CLAIMS)
-    assert html.count("<img") == images == len(list((one / "figures").glob("*.png")))
+    drawn = {path.name for path in (one / "figures").glob("*.png")}
+    assert html.count("<img") == images == len(drawn)
+    assert {name for claim in CLAIMS for name in claim.figures} <= drawn
     assert f"with {trained} networks" in html
     assert len((one / "results.jsonl").read_text().splitlines()) == 1 + trained
     assert "A quick run" in html
@@ -162,15 +164,23 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     settings = json.loads((one / "settings.json").read_text())
     assert settings["data"] == dict(dataset.checksums)
 
-    drawn = [Drawn(path, "", 0) for path in (one / "figures").glob("*.png")]
-    with monkeypatch.context() as patch:
-        patch.setattr(figures, "draw_all", lambda *_: drawn)
-        assert run(two, 2) == 0
+    # To draw them takes longer than all else.
+    monkeypatch.setattr(figures, "draw_all", lambda *_: [Drawn(one / "figures" / name, "", 0) for name in drawn])
+    assert run(two, 2) == 0
     assert (one / "results.jsonl").read_bytes() == (two / "results.jsonl").read_bytes()
     capsys.readouterr()
     assert run(two, 2) == 0
     assert " trials found" in capsys.readouterr().err
-    assert (one / "figures" / "saliency.png").read_bytes() == (two / "figures" / "saliency.png").read_bytes()
+    assert (two / "claims.md").read_bytes() == (one / "claims.md").read_bytes()
+    summaries = [json.loads((folder / "summary.json").read_text()) for folder in (one, two)]
+    assert [summary.pop("seconds") is None for summary in summaries] == [False, True]
+    assert summaries[0] == summaries[1] | {"processors": 1}
+
+
+def test_quick_and_full_exclude_each_other(tmp_path, capsys):
+    assert command_line.main(["low_capacity", "--quick", "--full", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "error: --full: found together with --quick, expected one of the two\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_two_purposes_share_their_draws():
@@ -324,19 +334,6 @@ def test_rule_of_moderate_pruning():
     judgement = networks.moderate(made_up())
     assert judgement.verdict is Verdict.FAILS
     assert "rises in 0, falls in 0 of 150 cells" in judgement.measured
-
-
-def test_every_claim_names_a_figure_that_is_drawn(dataset, short, tmp_path):
-    wanted, search, sparse = trials("", QUICK, 0.3), rates.trials("", QUICK), limits.trials("", QUICK, 0.3)
-    further = difficulty.trials("", QUICK, 0.3)
-    results = Study(
-        Results(wanted, [measure([trial], dataset)[0] for trial in wanted]),
-        Results(search, [rates.measure([trial], dataset)[0] for trial in search]),
-        Results(sparse, [limits.measure([trial], dataset)[0] for trial in sparse]),
-        Results(further, [difficulty.measure([trial], dataset)[0] for trial in further]),
-    )
-    drawn = {each.path.name for each in figures.draw_all(results, task(CORRECTED, (4, 9), 0, dataset), tmp_path)}
-    assert {name for claim in CLAIMS for name in claim.figures} <= drawn
 
 
 def test_results_answer_by_seed():

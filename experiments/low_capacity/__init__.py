@@ -9,7 +9,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
 from experiments.claims import judge_all, markdown, terminal
@@ -24,6 +24,7 @@ from experiments.low_capacity.protocol import (
     NETWORKS,
     QUICK,
     RATES,
+    Scale,
     Trial,
     check_digits,
     company,
@@ -37,7 +38,8 @@ from experiments.low_capacity.summary import readme as readme
 from experiments.low_capacity.summary import summary
 from experiments.run import run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
-from npnet.datasets import load
+from npnet.datasets import Dataset, load
+from npnet.errors import ArgumentError
 
 TITLE = "Small networks: capacity, sparsity, noise and saliency"
 INTRODUCTION = (
@@ -64,34 +66,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Train and measure all networks, draw the figures, judge the claims and print them."""
+    if args.quick and args.full:
+        raise ArgumentError("--full: found together with --quick, expected one of the two")
     began = time.monotonic()
-    data = load("mnist", args.data)
-    name = fingerprint(data.checksums)
     scale = QUICK if args.quick else FULL if args.full else DEFAULT
     if args.seeds:
         scale = dataclasses.replace(scale, seeds=args.seeds)
-
-    def work(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-        return _MEASURE[trials[0].part](trials, data)
-
+    data = load("mnist", args.data)
     with Store(args.out, args.experiment) as store, ThreadPoolExecutor(args.workers) as executor:
-
-        def run(wanted: list[Trial], label: str) -> list[dict[str, Any]]:
-            return run_trials(wanted, work, store, executor, cost=cost, label=label, together=company)
-
         resumed = bool(store.results)
-        search = rates.trials(name, scale)
-        check_digits(data, search)
-        searched = Results(search, run(search, "learning rates"))
-        rate = rates.chosen(searched)
-        wanted = [trial for part in (protocol, limits, difficulty) for trial in part.trials(name, scale, rate)]
-        check_digits(data, wanted)
-        settings = write_settings(args.out, vars(args), sorted({trial.seed for trial in wanted}), data.checksums)
-        found = run(wanted, "networks")
-    parts = {part: [(t, r) for t, r in zip(wanted, found, strict=True) if t.part == part] for part in _MEASURE}
-    networks, sparse, further = (Results(*zip(*parts[p], strict=True)) for p in (NETWORKS, LIMITS, DIFFICULTY))
-    study = Study(networks, searched, sparse, further)
-    write_atomically(args.out / "scores.csv", networks.table().encode())
+        study = _studied(scale, data, store, executor)
+    seeds = sorted({trial.seed for part in study for trial in part.trials})
+    settings = write_settings(args.out, vars(args), seeds, data.checksums)
+    networks = sum(len(part.trials) for part in study)
+    write_atomically(args.out / "scores.csv", study.networks.table().encode())
 
     # Figures load Matplotlib, which takes a moment, so not before they are needed.
     from experiments.low_capacity.figures import draw_all
@@ -100,25 +88,38 @@ def main(args: argparse.Namespace) -> None:
     figures = draw_all(study, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
     judgements = judge_all(CLAIMS, study)
     write_atomically(args.out / "claims.md", markdown(CLAIMS, judgements).encode())
-    introduction = INTRODUCTION.format(networks=len(search) + len(found))
-    if args.quick:
-        introduction = f"{introduction} {A_QUICK_RUN}"
+    introduction = INTRODUCTION.format(networks=networks) + f" {A_QUICK_RUN}" * args.quick
     html = page(TITLE, introduction, CLAIMS, judgements, figures, settings)
     write_atomically(args.out / "index.html", html.encode())
-    run_facts = {
-        # Of a run that found results of an earlier one the time says nothing.
-        "seconds": None if resumed else time.monotonic() - began,
-        "processors": args.workers,
-        "networks": len(search) + len(found),
-        "figures": len(figures),
-    }
-    text = json.dumps(summary(study, CLAIMS, judgements, run_facts), indent=2, ensure_ascii=False)
+    # Of a run that found results of an earlier one the time says nothing.
+    seconds = None if resumed else time.monotonic() - began
+    facts = {"seconds": seconds, "processors": args.workers, "networks": networks, "figures": len(figures)}
+    text = json.dumps(summary(study, CLAIMS, judgements, facts), indent=2, ensure_ascii=False)
     write_atomically(args.out / "summary.json", f"{text}\n".encode())
     print(terminal(CLAIMS, judgements))
     if args.quick:
         print(A_QUICK_RUN)
-    print(
-        f"{len(search) + len(found)} networks: {args.out}/results.jsonl, scores.csv, claims.md and figures/ "
-        f"({len(figures)} figures)"
-    )
+    print(f"{networks} networks: {args.out}/results.jsonl, scores.csv, claims.md and figures/ ({len(figures)} figures)")
     print(f"open {args.out}/index.html")
+
+
+def _studied(scale: Scale, data: Dataset, store: Store, executor: Executor) -> Study:
+    """Run what is not in the store: first the search for the learning rate, on which the rest depends."""
+    name = fingerprint(data.checksums)
+
+    def work(trials: Sequence[Trial]) -> list[dict[str, Any]]:
+        return _MEASURE[trials[0].part](trials, data)
+
+    def run(label: str, *parts: list[Trial]) -> list[Results]:
+        wanted = [trial for part in parts for trial in part]
+        check_digits(data, wanted)
+        found = run_trials(wanted, work, store, executor, cost=cost, label=label, together=company)
+        results = dict(zip(wanted, found, strict=True))
+        return [Results(part, [results[trial] for trial in part]) for part in parts]
+
+    (searched,) = run("learning rates", rates.trials(name, scale))
+    rate = rates.chosen(searched)
+    networks, sparse, hard = run(
+        "networks", *(part.trials(name, scale, rate) for part in (protocol, limits, difficulty))
+    )
+    return Study(networks, searched, sparse, hard)

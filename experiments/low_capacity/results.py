@@ -31,12 +31,15 @@ class Results:
 
     Attributes
     ----------
+    trials
+        Which.
     pairs, widths, rates
         Those that the run has: the paper's pairs in its order of difficulty and then others, widths ascending, learning
         rates of each arm ascending.
     """
 
     def __init__(self, trials: Sequence[Trial], results: Iterable[dict[str, Any]]) -> None:
+        self.trials = tuple(trials)
         self._by_trial = dict(zip(trials, results, strict=True))
         present = {trial.pair for trial in trials}
         self.pairs: list[Pair] = [pair for pair in PAIRS if pair in present]

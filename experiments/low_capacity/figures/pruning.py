@@ -101,7 +101,7 @@ def dead_units(results: Results, folder: Path) -> Drawn:
             axes.set_title(arm)
             width_axis(axes, results.widths)
         grid[0, 0].plot([], [], "k:", label="dense")
-        grid[0, 0].set(ylabel="dead hidden units (%)", ylim=(-2, 50))
+        grid[0, 0].set_ylabel("dead hidden units (%)")
         grid[0, 0].legend(fontsize=12)
         caption = (
             "Hidden units that output 0 on every image judged by, dense (dotted) and after a true 95 % of the "
