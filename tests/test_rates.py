@@ -1,5 +1,6 @@
 """The search for the learning rate: what is run and measured, which rate is chosen, the rule, the figures."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,11 +10,15 @@ from experiments.claims import Verdict
 from experiments.low_capacity import judgements, protocol, rates
 from experiments.low_capacity.figures import rates as figures
 from experiments.low_capacity.judgements import rates as judged
-from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, DEFAULT, FULL, QUICK, RATES, Trial
+from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, QUICK, RATES, Trial
 from experiments.low_capacity.published import LEARNING_RATES, RATE_F1, WIDTHS
 from experiments.low_capacity.rates import chosen, f1_table, measure, table, trials, validation_loss
 from experiments.low_capacity.results import Results, Study
 from npnet.sgd import Training
+
+# As many rates in both arms; three seeds where seeds matter.
+DEFAULT = dataclasses.replace(protocol.DEFAULT, corrected_rates=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0))
+FULL = dataclasses.replace(DEFAULT, further_seeds=3)
 
 
 def made_up(f1=lambda width, rate, seed: 0.5, loss=lambda width, rate, seed: 0.1, scale=DEFAULT, epochs=20, last=None):
