@@ -46,7 +46,7 @@ INTRODUCTION = (
     'A reproduction of Y. Kumar, "Understanding Generalization, Robustness, and Interpretability in Low-Capacity '
     'Neural Networks" (arXiv 2507.16278), with {networks:,} networks of one hidden layer that tell apart two digits of '
     'MNIST. They are trained as the author\'s code does, by 100 full-batch steps ("as released"), and to convergence '
-    '("corrected"). Each claim is judged by a rule that was written before its numbers were seen.'
+    '("corrected"). Each claim is judged by a rule, stated with it, that the program applies to its numbers.'
 )
 A_QUICK_RUN = "A quick run: few networks, one seed; the verdicts are about these alone."
 MEASURED = ("summary.json", "figures/collapse.png", "figures/limits.png")
