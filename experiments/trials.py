@@ -15,7 +15,11 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
+from enum import IntEnum
 from typing import Any
+
+import numpy as np
 
 from npnet.errors import ArgumentError
 
@@ -55,6 +59,21 @@ def describe(trial: object) -> str:
     """The trial for a message: its class and the fields that differ from their defaults."""
     settings = (f"{name}={getattr(trial, name)!r}" for name in _changed(trial))
     return f"{type(trial).__name__}({', '.join(settings)})"
+
+
+def fingerprint(checksums: Mapping[str, str]) -> str:
+    """Twelve hexadecimal digits that stand for the content of the data files."""
+    return hashlib.sha256("".join(f"{name} {checksums[name]}\n" for name in sorted(checksums)).encode()).hexdigest()[
+        :12
+    ]
+
+
+def stream(what: IntEnum, *numbers: int) -> np.random.Generator:
+    """Random numbers for one purpose, from a seed and what else tells draws of that purpose apart.
+
+    The purpose comes first: seeds that differ by zeros at their end only would be the same.
+    """
+    return np.random.default_rng([what, *numbers])
 
 
 def _check(trial: object) -> None:

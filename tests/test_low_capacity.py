@@ -19,12 +19,12 @@ from experiments.low_capacity.protocol import (
     DEFAULT,
     QUICK,
     Trial,
-    fingerprint,
     task,
     trials,
 )
 from experiments.low_capacity.results import Results, Study, pair_name
 from experiments.style import Drawn
+from experiments.trials import fingerprint, stream
 from npnet.datasets import digit_pair, stratified_split
 from npnet.mlp import MLP
 
@@ -42,10 +42,10 @@ def test_the_released_split_is_scikit_learns():
 
 
 def test_the_released_weights_come_from_one_stream_over_widths_and_pairs():
-    stream = np.random.RandomState(42)
+    draws = np.random.RandomState(42)
     for width in published.WIDTHS[:2]:
         for pair in ((0, 1), (1, 7), (4, 9), (3, 8), (5, 6)):
-            w1, w2 = stream.randn(49, width) * 0.1, stream.randn(width, 1) * 0.1
+            w1, w2 = draws.randn(49, width) * 0.1, draws.randn(width, 1) * 0.1
             net = MLP((49, width, 1))
             first, second = net.unpack(released.initial_theta(net, pair, 42))
             np.testing.assert_array_equal(first.weights, w1.T.astype(np.float32))
@@ -93,7 +93,7 @@ def test_each_arm_has_its_own_split(dataset):
             np.testing.assert_array_equal(part.images, images[indices])
             np.testing.assert_array_equal(part.labels, labels[indices])
         corrected = task(CORRECTED, (4, 9), seed, dataset)
-        rest, held_out = stratified_split(labels, 0.2, protocol.stream(protocol.Draw.SPLIT, seed, 4, 9))
+        rest, held_out = stratified_split(labels, 0.2, stream(protocol.Draw.SPLIT, seed, 4, 9))
         np.testing.assert_array_equal(corrected.training.images, images[rest])
         np.testing.assert_array_equal(corrected.validation.labels, labels[held_out])
 
@@ -185,12 +185,12 @@ def test_quick_and_full_exclude_each_other(tmp_path, capsys):
 
 def test_no_two_purposes_share_their_draws():
     first = {
-        (what, *numbers): protocol.stream(what, *numbers).random()
+        (what, *numbers): stream(what, *numbers).random()
         for what in protocol.Draw
         for numbers in ((0, 4, 9), (1, 4, 9), (0, 5, 6))
     }
     assert len(set(first.values())) == len(first)
-    assert protocol.stream(protocol.Draw.SPLIT, 0, 4, 9).random() == first[protocol.Draw.SPLIT, 0, 4, 9]
+    assert stream(protocol.Draw.SPLIT, 0, 4, 9).random() == first[protocol.Draw.SPLIT, 0, 4, 9]
 
 
 def test_other_data_are_other_trials(dataset):

@@ -16,6 +16,7 @@ from experiments.low_capacity.measures.one_shot import pruned
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task
 from experiments.low_capacity.published import PATCH, SIGMAS
 from experiments.low_capacity.results import Results, Study
+from experiments.trials import stream
 from npnet.derivatives import input_gradient
 from npnet.mlp import MLP
 from npnet.pruning import sparsity
@@ -61,7 +62,7 @@ def test_a_twin_sees_the_examples_in_another_order(dataset, monkeypatch):
     monkeypatch.setattr(protocol, "converged", lambda nets, thetas, examples, rate, rng, **_: found.append(rng))
     for twin in (False, True):
         protocol.trained([network_of(seed=3)], task(CORRECTED, (4, 9), 3, dataset), twin=twin)
-    expected = [protocol.stream(protocol.Draw.BATCHES, 3, 4, 9, twin).random() for twin in (0, 1)]
+    expected = [stream(protocol.Draw.BATCHES, 3, 4, 9, twin).random() for twin in (0, 1)]
     assert [rng.random() for rng in found] == expected
 
 

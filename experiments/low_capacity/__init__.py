@@ -6,13 +6,11 @@ Networks" (arXiv 2507.16278), trained as its author's code does ("as released") 
 
 import argparse
 import dataclasses
-import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
-from experiments.claims import judge_all, markdown, terminal
 from experiments.low_capacity import difficulty, limits, measures, protocol, rates
 from experiments.low_capacity.judgements import CLAIMS
 from experiments.low_capacity.protocol import (
@@ -29,15 +27,16 @@ from experiments.low_capacity.protocol import (
     check_digits,
     company,
     cost,
-    fingerprint,
     task,
 )
 from experiments.low_capacity.published import NOISE_PAIR
 from experiments.low_capacity.results import Results, Study
+from experiments.low_capacity.summary import collapse
 from experiments.low_capacity.summary import readme as readme
-from experiments.low_capacity.summary import summary
+from experiments.report import report
 from experiments.run import run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
+from experiments.trials import fingerprint
 from npnet.datasets import Dataset, load
 from npnet.errors import ArgumentError
 
@@ -83,20 +82,13 @@ def main(args: argparse.Namespace) -> None:
 
     # Figures load Matplotlib, which takes a moment, so not before they are needed.
     from experiments.low_capacity.figures import draw_all
-    from experiments.page import page
 
     figures = draw_all(study, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
-    judgements = judge_all(CLAIMS, study)
-    write_atomically(args.out / "claims.md", markdown(CLAIMS, judgements).encode())
     introduction = INTRODUCTION.format(networks=networks) + f" {A_QUICK_RUN}" * args.quick
-    html = page(TITLE, introduction, CLAIMS, judgements, figures, settings)
-    write_atomically(args.out / "index.html", html.encode())
     # Of a run that found results of an earlier one the time says nothing.
     seconds = None if resumed else time.monotonic() - began
     facts = {"seconds": seconds, "processors": args.workers, "networks": networks, "figures": len(figures)}
-    text = json.dumps(summary(study, CLAIMS, judgements, facts), indent=2, ensure_ascii=False)
-    write_atomically(args.out / "summary.json", f"{text}\n".encode())
-    print(terminal(CLAIMS, judgements))
+    report(args.out, TITLE, introduction, CLAIMS, study, figures, settings, {**facts, "collapse": collapse(study)})
     if args.quick:
         print(A_QUICK_RUN)
     print(f"{networks} networks: {args.out}/results.jsonl, scores.csv, claims.md and figures/ ({len(figures)} figures)")

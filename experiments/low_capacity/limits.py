@@ -41,12 +41,12 @@ from experiments.low_capacity.protocol import (
     converged,
     initial_theta,
     network,
-    stream,
     task,
     trained,
 )
 from experiments.low_capacity.published import LEARNING_RATE
 from experiments.low_capacity.results import Pair, Results
+from experiments.trials import stream
 from npnet.backprop import forward
 from npnet.datasets import Dataset
 from npnet.metrics import evaluate

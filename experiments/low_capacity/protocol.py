@@ -13,9 +13,8 @@ for the learning rate, the difficulty of more pairs of digits, and the limits of
 
 import dataclasses
 import functools
-import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from experiments.low_capacity import released
 from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, LEARNING_RATES, PAIRS, SEEDS, WIDTHS
+from experiments.trials import stream
 from npnet.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
 from npnet.mlp import MLP
@@ -113,13 +113,6 @@ def cost(trial: Trial) -> float:
     return trainings * (100 if trial.arm == AS_RELEASED else 30) * (5.0 + trial.width)
 
 
-def fingerprint(checksums: Mapping[str, str]) -> str:
-    """Twelve hexadecimal digits that stand for the content of the data files."""
-    return hashlib.sha256("".join(f"{name} {checksums[name]}\n" for name in sorted(checksums)).encode()).hexdigest()[
-        :12
-    ]
-
-
 def trials(data: str, scale: Scale, learning_rate: float) -> list[Trial]:
     """The networks of both arms; `learning_rate` is the corrected arm's."""
     rates = {AS_RELEASED: LEARNING_RATE, CORRECTED: learning_rate}
@@ -191,14 +184,6 @@ class Draw(IntEnum):
     PLACES = 6
     NEW_WEIGHTS = 7
     BATCHES_AGAIN = 8
-
-
-def stream(what: Draw, *numbers: int) -> np.random.Generator:
-    """Random numbers for one purpose, from a seed and what else tells draws of that purpose apart.
-
-    The purpose comes first: seeds that differ by zeros at their end only would be the same.
-    """
-    return np.random.default_rng([what, *numbers])
 
 
 def initial_theta(trial: Trial, net: MLP, *, twin: bool = False) -> NDArray[np.floating]:

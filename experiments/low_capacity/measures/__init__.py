@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from experiments.low_capacity.measures import information, representation, robustness, saliency
 from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
 from experiments.low_capacity.measures.saliency import Corrupted
-from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, network, stream, task, trained
+from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, network, task, trained
 from experiments.low_capacity.published import (
     NOISE_PAIR,
     PATCH,
@@ -17,6 +17,7 @@ from experiments.low_capacity.published import (
     SALIENCY_PAIR,
     SIGMAS,
 )
+from experiments.trials import stream
 from npnet.backprop import activations, forward
 from npnet.corruptions import gaussian_noise, occlude
 from npnet.datasets import Dataset

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
-from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, initial_theta, network, stream
+from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, initial_theta, network
 from experiments.low_capacity.published import NOISE_WIDTHS, SALIENCY_WIDTH
+from experiments.trials import stream
 from npnet.backprop import forward
 from npnet.derivatives import input_gradient
 from npnet.metrics import predict

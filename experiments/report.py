@@ -1,0 +1,80 @@
+"""What every study writes at its end: its claims as a table and a page, and a summary that the README is made from."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.claims import Claim, Results, grouped, judge_all, markdown, terminal
+from experiments.page import page
+from experiments.store import write_atomically
+from experiments.style import Drawn
+
+SUMMARY = "summary.json"
+
+
+def report(
+    folder: Path,
+    title: str,
+    introduction: str,
+    claims: Sequence[Claim[Results]],
+    results: Results,
+    figures: Sequence[Drawn],
+    settings: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> None:
+    """Judge the claims, print them, and write ``claims.md``, ``index.html`` and ``summary.json``.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    title, introduction, figures, settings
+        As for `experiments.page.page`.
+    claims, results
+        What is claimed, and what it is judged by.
+    facts
+        What else goes into the summary: at least "seconds" (None if a part of the results was there before),
+        "processors", "networks" and "figures", their numbers.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written.
+    """
+    judgements = judge_all(claims, results)
+    write_atomically(folder / "claims.md", markdown(claims, judgements).encode())
+    html = page(title, introduction, claims, judgements, figures, settings)
+    write_atomically(folder / "index.html", html.encode())
+    found = [
+        {"group": heading, "number": number, "statement": claim.statement, "verdict": str(judgement)}
+        for heading, each in grouped(claims, judgements)
+        for number, claim, judgement in each
+    ]
+    text = json.dumps({**facts, "claims": found}, indent=2, ensure_ascii=False)
+    write_atomically(folder / SUMMARY, f"{text}\n".encode())
+    print(terminal(claims, judgements))
+
+
+def summarised(folder: Path) -> dict[str, Any]:
+    """What `report` has written to the summary in `folder`."""
+    found: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    return found
+
+
+def effort(summary: Mapping[str, Any]) -> str:
+    """The run in a sentence: how long it took, and for what."""
+    took = "In several sittings"
+    if summary["seconds"] is not None:
+        minutes, seconds = divmod(round(summary["seconds"]), 60)
+        took = f"In {minutes} min {seconds:02d} s"
+    return (
+        f"{took} on {summary['processors']} processors this run trained {summary['networks']:,} networks, drew "
+        f"{summary['figures']} figures and judged {len(summary['claims'])} claims."
+    )
+
+
+def verdicts(summary: Mapping[str, Any]) -> list[str]:
+    """The lines of a table of the verdicts, in Markdown."""
+    rows = (f"| {claim['number']} | {claim['statement']} | **{claim['verdict']}** |" for claim in summary["claims"])
+    return ["| | claim | verdict |", "| --- | --- | --- |", *rows]
