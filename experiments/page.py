@@ -8,11 +8,11 @@ import base64
 import struct
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from experiments.claims import Claim, Judgement, Results, Verdict, grouped
 from experiments.store import StoreError
-from experiments.style import Drawn
 from npnet.errors import ArgumentError
 
 # Not by colour alone: each verdict has its sign, and its words beside it.
@@ -82,6 +82,24 @@ details dl { grid-template-columns: minmax(6.5rem, max-content) 1fr; }
   article, figure, tr { break-inside: avoid; }
 }
 """
+
+
+class Drawn(NamedTuple):
+    """A figure that was written.
+
+    Attributes
+    ----------
+    path : Path
+        The PNG.
+    caption : str
+        What it shows and over how many samples.
+    caption_height : int
+        How many of the image's pixel rows, at its bottom, hold the caption: a page may set it in its own type.
+    """
+
+    path: Path
+    caption: str
+    caption_height: int
 
 
 def page(

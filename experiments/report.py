@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.claims import Claim, Results, grouped, judge_all, markdown, terminal
-from experiments.page import page
+from experiments.page import Drawn, page
 from experiments.store import write_atomically
-from experiments.style import Drawn
 
 SUMMARY = "summary.json"
 

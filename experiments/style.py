@@ -8,13 +8,14 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib.style
 from cycler import cycler
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from experiments.page import Drawn
 from experiments.store import write_atomically
 
 # M. Okabe and K. Ito, "Color Universal Design" (2008), without the yellow that is lost on white.
@@ -34,24 +35,6 @@ _STYLE: dict[str, Any] = {
     "lines.linewidth": 2.5,
     "lines.markersize": 8,
 }
-
-
-class Drawn(NamedTuple):
-    """A figure that was written.
-
-    Attributes
-    ----------
-    path : Path
-        The PNG.
-    caption : str
-        What it shows and over how many samples.
-    caption_height : int
-        How many of the image's pixel rows, at its bottom, hold the caption: a page may set it in its own type.
-    """
-
-    path: Path
-    caption: str
-    caption_height: int
 
 
 @contextmanager

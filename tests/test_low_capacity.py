@@ -23,7 +23,7 @@ from experiments.low_capacity.protocol import (
     trials,
 )
 from experiments.low_capacity.results import Results, Study, pair_name
-from experiments.style import Drawn
+from experiments.page import Drawn
 from experiments.trials import fingerprint, stream
 from npnet.datasets import digit_pair, stratified_split
 from npnet.mlp import MLP

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 from matplotlib.image import imread
 
 from experiments.claims import Claim, Judgement, Verdict
-from experiments.page import page
+from experiments.page import Drawn, page
 from experiments.store import StoreError
-from experiments.style import Drawn
 from npnet.errors import ArgumentError
 
 VOID = {"meta", "link", "img", "br"}

@@ -16,7 +16,7 @@ from experiments.low_capacity.figures import (
 )
 from experiments.low_capacity.protocol import Task
 from experiments.low_capacity.results import Study
-from experiments.style import Drawn
+from experiments.page import Drawn
 
 
 def draw_all(study: Study, example: Task, folder: Path) -> list[Drawn]:

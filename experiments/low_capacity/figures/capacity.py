@@ -11,7 +11,8 @@ from experiments.low_capacity.published import (
     WIDTHS,
 )
 from experiments.low_capacity.results import Results, pair_name
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 
 
 def capacity(results: Results, folder: Path) -> Drawn:

@@ -19,7 +19,8 @@ from experiments.low_capacity.figures.axes import MARKERS, seeds
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import PAIRS
 from experiments.low_capacity.results import Pair, Results, pair_name
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 from npnet.saliency import rank_correlation
 
 _GREY = "#808080"

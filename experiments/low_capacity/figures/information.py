@@ -10,7 +10,8 @@ from experiments.low_capacity.measures.representation import WIDTHS
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import PRUNED_PERCENT, SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 
 _ROWS = {
     "output": "information of\nthe output (bit)",

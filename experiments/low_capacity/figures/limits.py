@@ -13,7 +13,8 @@ from experiments.low_capacity.limits import DENSE, METHODS, POINT, RETRAINED, cu
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import SEARCH_PAIR
 from experiments.low_capacity.results import Results, pair_name
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 
 _REMOVED = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _RIGHT = (50, 80, 90, 95, 98, 99, 99.5)

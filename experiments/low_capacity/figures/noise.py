@@ -17,7 +17,8 @@ from experiments.low_capacity.published import (
     SIGMAS,
 )
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 from npnet.corruptions import gaussian_noise, occlude
 
 

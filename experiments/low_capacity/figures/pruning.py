@@ -13,7 +13,8 @@ from experiments.low_capacity.published import (
     SALIENCY_WIDTH,
 )
 from experiments.low_capacity.results import Results, pair_name
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 
 _JUDGED = {AS_RELEASED: "held-out fifth of the training file", CORRECTED: "official test file"}
 

@@ -14,7 +14,8 @@ from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 from experiments.low_capacity.published import EPOCHS, LEARNING_RATES, RATE_F1
 from experiments.low_capacity.rates import f1_table, table, validation_loss
 from experiments.low_capacity.results import Results
-from experiments.style import Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import figure, save
 
 _F1 = {AS_RELEASED: "best F1 on the training set", CORRECTED: "F1 on the validation set"}
 # The lowest F1 of the colours and of the axis, and how many digits are written.

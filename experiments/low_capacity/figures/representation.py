@@ -12,7 +12,8 @@ from experiments.low_capacity.measures.representation import COMPARED, PRUNINGS,
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 from npnet.representation import principal_components
 
 LABELS = {"dense": "dense", "divided twice": '"95 %" divided twice', "pruned": "true 95 %"}

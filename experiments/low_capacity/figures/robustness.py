@@ -13,7 +13,8 @@ from experiments.low_capacity.measures.robustness import WIDTHS, Row, at_clean
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import NOISE_PAIR, PATCH, SIGMAS
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 
 _FOLLOWED = {"gaussian noise 0.3": "noise, sigma 0.3", "gaussian noise 0.5": "noise, sigma 0.5"}
 _FOLLOWED |= {f"occlusion {PATCH}": f"{PATCH} x {PATCH} patch of zeros"}

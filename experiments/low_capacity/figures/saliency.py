@@ -17,7 +17,8 @@ from experiments.low_capacity.published import (
     SIGMAS,
 )
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS, Drawn, figure, save
+from experiments.page import Drawn
+from experiments.style import COLOURS, figure, save
 
 MEASURES = {"overlap": "most salient 5 %\nof pixels shared", "rank_correlation": "rank correlation"}
 _PATCH_AT = 0.65  # Where the occlusion stands on the axis of the noise.
