@@ -13,6 +13,7 @@ from npnet.derivatives import activation_codes, gradient_norms, input_gradient, 
 from npnet.errors import ArgumentError, DataError, GradientError, NpnetError
 from npnet.gradcheck import check_gradient
 from npnet.idx import read_idx, write_idx
+from npnet.images import standardised, wrapped_shifts
 from npnet.information import mutual_information, selectivity
 from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
@@ -20,7 +21,9 @@ from npnet.pruning import apply_mask, dead_units, geometric, iterative, magnitud
 from npnet.representation import principal_components, silhouette
 from npnet.saliency import gradient_times_input, integrated_gradients, randomisations, smooth_grad
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
+from npnet.sensitivity import jacobian_norms, mean_transitions, transitions
 from npnet.sgd import train, train_together
+from npnet.trajectories import ellipse, translations
 
 try:
     __version__ = version("npnet")
@@ -44,6 +47,7 @@ __all__ = [
     "cosine",
     "dead_units",
     "digit_pair",
+    "ellipse",
     "evaluate",
     "forward",
     "gaussian_noise",
@@ -56,9 +60,11 @@ __all__ = [
     "integrated_gradients",
     "iterative",
     "jacobian",
+    "jacobian_norms",
     "load",
     "losses",
     "magnitude",
+    "mean_transitions",
     "mutual_information",
     "occlude",
     "per_example_gradients",
@@ -74,11 +80,15 @@ __all__ = [
     "silhouette",
     "smooth_grad",
     "sparsity",
+    "standardised",
     "step_decay",
     "stratified_split",
     "subset",
     "train",
     "train_together",
+    "transitions",
+    "translations",
     "warmup",
+    "wrapped_shifts",
     "write_idx",
 ]
