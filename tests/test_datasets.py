@@ -357,12 +357,13 @@ def test_the_files_of_another_set(cifar10, tiny):
         load("mnist", cifar10)
 
 
-def test_a_network_sees_images_in_colour(cifar10):
+def test_a_network_sees_one_plane_after_the_other(cifar10):
+    planes = np.array([[10, 20, 30], [30, 10, 20]], np.uint8)[:, :, None, None]
+    write_cifar10(cifar10 / "test_batch.bin", np.broadcast_to(planes, (2, 3, 32, 32)), [0, 1])
     net = MLP((3 * 32 * 32, 1), bias=False)
-    theta = np.repeat(np.array([1.0, 0.0, -0.5]), 32 * 32)
-    images = load("cifar10", cifar10).train_images
-    logits = forward(net, theta, images)
-    np.testing.assert_allclose(logits[:, 0], np.arange(1, 10) / 255 * 512)
+    theta = np.repeat([1.0, 0.0, -0.5], 32 * 32)
+    logits = forward(net, theta, load("cifar10", cifar10).test_images)
+    np.testing.assert_allclose(logits[:, 0], [(10 - 15) * 1024 / 255, (30 - 10) * 1024 / 255])
 
 
 # --- pairs of digits
