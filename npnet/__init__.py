@@ -7,6 +7,7 @@ the two: see `npnet.backprop` for the equations and `npnet.kernels` for the loop
 from importlib.metadata import PackageNotFoundError, version
 
 from npnet.backprop import activations, forward, gradient, losses, probabilities
+from npnet.cifar import read_cifar10, write_cifar10
 from npnet.corruptions import corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
 from npnet.datasets import balance, corrupt_labels, digit_pair, load, stratified_split, subset
 from npnet.derivatives import activation_codes, gradient_norms, input_gradient, jacobian, per_example_gradients
@@ -74,6 +75,7 @@ __all__ = [
     "prune",
     "random_scores",
     "randomisations",
+    "read_cifar10",
     "read_idx",
     "selectivity",
     "shot_noise",
@@ -90,5 +92,6 @@ __all__ = [
     "translations",
     "warmup",
     "wrapped_shifts",
+    "write_cifar10",
     "write_idx",
 ]
