@@ -1,6 +1,7 @@
 """Where the trials of a sweep run: in threads on this machine, or on the workers of a Dask cluster."""
 
 import argparse
+import asyncio
 import contextlib
 import functools
 import hashlib
@@ -36,11 +37,11 @@ class ClusterError(NpnetError):
 
 
 def scheduler_address(text: str) -> str:
-    """The address of a scheduler that a command line argument gives, ``tcp://HOST:PORT``; tcp is the default."""
+    """The address of a scheduler that a command line argument gives, ``tcp://HOST:PORT`` or ``HOST:PORT``."""
     address = text if "://" in text else f"tcp://{text}"
     with contextlib.suppress(ValueError):
         parts = urlsplit(address)
-        if parts.scheme in ("tcp", "tls") and parts.hostname and parts.port and not (parts.path or parts.query):
+        if parts.scheme == "tcp" and parts.hostname and parts.port and not (parts.path or parts.query):
             return address
     raise argparse.ArgumentTypeError(f"expected an address such as tcp://host:8786, found {text!r}")
 
@@ -71,21 +72,31 @@ def executor(args: argparse.Namespace) -> Iterator[Executor]:
     before = logging.root.manager.disable
     logging.disable()
     try:
+        if not asyncio.run(_is_scheduler(args.scheduler)):
+            raise ArgumentError(
+                f"--scheduler: found no Dask scheduler at {args.scheduler} that answers within {CONNECT_SECONDS} s"
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             client = distributed.Client(args.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, ImportError) as error:
-        logging.disable(before)
-        raise ArgumentError(
-            f"--scheduler: found no Dask scheduler at {args.scheduler} within {CONNECT_SECONDS} s ({error})"
-        ) from None
-    try:
-        if not client.nthreads():
-            print(f"waiting for workers: python -m dask worker {args.scheduler}", file=sys.stderr)
-        yield _Cluster(client)
+        with client:
+            if not client.nthreads():
+                print(f"waiting for workers to join, as by: python -m dask worker {args.scheduler}", file=sys.stderr)
+            yield _Cluster(client)
     finally:
-        client.close()
         logging.disable(before)
+
+
+async def _is_scheduler(address: str) -> bool:
+    """Whether a scheduler answers there in time: once it is connected, Dask's client would wait for good."""
+    from distributed import rpc
+
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS), rpc(address) as server:
+            identity = await server.identity()
+    except Exception:  # Whatever may listen there can answer anything.
+        return False
+    return bool(identity["type"] == "Scheduler")
 
 
 def local_data(name: str, folder: Path | None, expected: str) -> Dataset:
@@ -139,9 +150,8 @@ class _Cluster(Executor):
         future: Future[Any] = Future()
         self._waiting[key] = future
         # Dask starts what was submitted in one moment in any order, unless told.
-        task = self._client.submit(
-            compose(operator.call, pickle.loads), call, key=key, priority=-next(self._order), retries=0
-        )
+        run = compose(operator.call, pickle.loads)
+        task = self._client.submit(run, call, key=key, priority=-next(self._order))
         future.add_done_callback(lambda done: task.release() if done.cancelled() else None)
         self._client.loop.add_callback(self._settle, task, future)
         return future
