@@ -34,7 +34,7 @@ def report(
         What is claimed, and what it is judged by.
     facts
         What else goes into the summary: at least "seconds" (None if a part of the results was there before),
-        "processors", "networks" and "figures", their numbers.
+        "processors" (None for a cluster), "networks" and "figures", their numbers.
 
     Raises
     ------
@@ -67,8 +67,9 @@ def effort(summary: Mapping[str, Any]) -> str:
     if summary["seconds"] is not None:
         minutes, seconds = divmod(round(summary["seconds"]), 60)
         took = f"In {minutes} min {seconds:02d} s"
+    where = "a cluster" if summary["processors"] is None else f"{summary['processors']} processors"
     return (
-        f"{took} on {summary['processors']} processors this run trained {summary['networks']:,} networks, drew "
+        f"{took} on {where} this run trained {summary['networks']:,} networks, drew "
         f"{summary['figures']} figures and judged {len(summary['claims'])} claims."
     )
 

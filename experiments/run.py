@@ -20,6 +20,7 @@ from typing import Any, Self, TypeVar
 
 from tqdm import tqdm
 
+from experiments.executors import scheduler_address
 from experiments.store import Result, Store, StoreError, write_atomically
 from experiments.trials import describe, key
 from npnet.errors import NpnetError
@@ -53,7 +54,8 @@ def run_trials(
     trials
         Which trials; one that is given twice is run once.
     work
-        The results of trials that are done together, in their order; a plain function, called in the executor.
+        The results of trials that are done together, in their order; a plain function, called in the executor. For
+        other processes it must be picklable, and then had better not hold the data; see `experiments.executors`.
     store
         Where results are found and kept. Only this thread writes to it.
     executor
@@ -152,12 +154,20 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every experiment made of trials has."""
     folder_options(parser)
     parser.add_argument("--seeds", type=positive, metavar="N", help="how many seeds (default: as the experiment says)")
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--workers",
         type=positive,
         metavar="N",
-        default=os.cpu_count() or 1,
+        # As text: argparse does not notice a number that is given if it is the default.
+        default=str(os.cpu_count() or 1),
         help="how many trials run at a time (default: %(default)s, one per processor)",
+    )
+    where.add_argument(
+        "--scheduler",
+        type=scheduler_address,
+        metavar="ADDRESS",
+        help="run the trials on the Dask cluster whose scheduler is there, such as tcp://host:8786",
     )
 
 

@@ -8,9 +8,12 @@ import argparse
 import dataclasses
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from experiments.executors import executor, local_data
 from experiments.low_capacity import difficulty, limits, measures, protocol, rates
 from experiments.low_capacity.judgements import CLAIMS
 from experiments.low_capacity.protocol import (
@@ -72,9 +75,9 @@ def main(args: argparse.Namespace) -> None:
     if args.seeds:
         scale = dataclasses.replace(scale, seeds=args.seeds)
     data = load("mnist", args.data)
-    with Store(args.out, args.experiment) as store, ThreadPoolExecutor(args.workers) as executor:
+    with Store(args.out, args.experiment) as store, executor(args) as workers:
         resumed = bool(store.results)
-        study = _studied(scale, data, store, executor)
+        study = _studied(scale, data, args.data, store, workers)
     seeds = sorted({trial.seed for part in study for trial in part.trials})
     settings = write_settings(args.out, vars(args), seeds, data.checksums)
     networks = sum(len(part.trials) for part in study)
@@ -87,7 +90,8 @@ def main(args: argparse.Namespace) -> None:
     introduction = INTRODUCTION.format(networks=networks) + f" {A_QUICK_RUN}" * args.quick
     # Of a run that found results of an earlier one the time says nothing.
     seconds = None if resumed else time.monotonic() - began
-    facts = {"seconds": seconds, "processors": args.workers, "networks": networks, "figures": len(figures)}
+    processors = None if args.scheduler else args.workers
+    facts = {"seconds": seconds, "processors": processors, "networks": networks, "figures": len(figures)}
     report(args.out, TITLE, introduction, CLAIMS, study, figures, settings, {**facts, "collapse": collapse(study)})
     if args.quick:
         print(A_QUICK_RUN)
@@ -95,17 +99,20 @@ def main(args: argparse.Namespace) -> None:
     print(f"open {args.out}/index.html")
 
 
-def _studied(scale: Scale, data: Dataset, store: Store, executor: Executor) -> Study:
+def _measured(folder: Path | None, trials: Sequence[Trial]) -> list[dict[str, Any]]:
+    """The results of trials of one `company`, on the data in `folder` of the machine that this runs on."""
+    return _MEASURE[trials[0].part](trials, local_data("mnist", folder, trials[0].data))
+
+
+def _studied(scale: Scale, data: Dataset, folder: Path | None, store: Store, workers: Executor) -> Study:
     """Run what is not in the store: first the search for the learning rate, on which the rest depends."""
     name = fingerprint(data.checksums)
-
-    def work(trials: Sequence[Trial]) -> list[dict[str, Any]]:
-        return _MEASURE[trials[0].part](trials, data)
+    work = partial(_measured, folder)
 
     def run(label: str, *parts: list[Trial]) -> list[Results]:
         wanted = [trial for part in parts for trial in part]
         check_digits(data, wanted)
-        found = run_trials(wanted, work, store, executor, cost=cost, label=label, together=company)
+        found = run_trials(wanted, work, store, workers, cost=cost, label=label, together=company)
         results = dict(zip(wanted, found, strict=True))
         return [Results(part, [results[trial] for trial in part]) for part in parts]
 
