@@ -26,6 +26,7 @@ from npnet.errors import ArgumentError, NpnetError
 
 EXPERIMENTS = {
     "low_capacity": "experiments.low_capacity",
+    "sensitivity": "experiments.sensitivity",
     "benchmark": "experiments.benchmark",
     "readme": "experiments.readme",
 }

@@ -23,10 +23,11 @@ from tqdm import tqdm
 from experiments.executors import scheduler_address
 from experiments.store import Result, Store, StoreError, write_atomically
 from experiments.trials import describe, key
-from npnet.errors import NpnetError
+from npnet.errors import ArgumentError, NpnetError
 from npnet.kernels.policy import first_use
 
 Trial = TypeVar("Trial")
+Scale = TypeVar("Scale")
 
 
 class Interrupted(NpnetError):
@@ -147,13 +148,13 @@ def folder_options(parser: argparse.ArgumentParser) -> None:
     """
     parser.add_argument("--quick", action="store_true", help="a small version, in a minute or so")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for results (default: results/<experiment>)")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the MNIST files")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the files of the data set")
 
 
 def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every experiment made of trials has."""
     folder_options(parser)
-    parser.add_argument("--seeds", type=positive, metavar="N", help="how many seeds (default: as the experiment says)")
+    parser.add_argument("--full", action="store_true", help="a larger version: more networks, in more time")
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--workers",
@@ -169,6 +170,19 @@ def run_options(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="run the trials on the Dask cluster whose scheduler is there, such as tcp://host:8786",
     )
+
+
+def chosen(args: argparse.Namespace, quick: Scale, default: Scale, full: Scale) -> Scale:
+    """The scale of a run, by ``--quick`` and ``--full``.
+
+    Raises
+    ------
+    ArgumentError
+        If both are given.
+    """
+    if args.quick and args.full:
+        raise ArgumentError("--full: found together with --quick, expected one of the two")
+    return quick if args.quick else full if args.full else default
 
 
 def positive(text: str) -> int:

@@ -37,11 +37,10 @@ from experiments.low_capacity.results import Results, Study
 from experiments.low_capacity.summary import collapse
 from experiments.low_capacity.summary import readme as readme
 from experiments.report import report
-from experiments.run import run_options, run_trials, write_settings
+from experiments.run import chosen, positive, run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
 from experiments.trials import fingerprint
 from npnet.datasets import Dataset, load
-from npnet.errors import ArgumentError
 
 TITLE = "Small networks: capacity, sparsity, noise and saliency"
 INTRODUCTION = (
@@ -58,20 +57,13 @@ _MEASURE = {NETWORKS: measures.measure, RATES: rates.measure, LIMITS: limits.mea
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this experiment."""
     run_options(parser)
-    parser.add_argument(
-        "--full",
-        action="store_true",
-        help="more seeds: ten of the networks that are trained to convergence and two of the further parts, "
-        "instead of five and one; and all widths there",
-    )
+    parser.add_argument("--seeds", type=positive, metavar="N", help="how many seeds (default: 5, with --full 10)")
 
 
 def main(args: argparse.Namespace) -> None:
     """Train and measure all networks, draw the figures, judge the claims and print them."""
-    if args.quick and args.full:
-        raise ArgumentError("--full: found together with --quick, expected one of the two")
     began = time.monotonic()
-    scale = QUICK if args.quick else FULL if args.full else DEFAULT
+    scale = chosen(args, QUICK, DEFAULT, FULL)
     if args.seeds:
         scale = dataclasses.replace(scale, seeds=args.seeds)
     data = load("mnist", args.data)

@@ -1,0 +1,104 @@
+"""How closely a measure of a network follows its generalization gap: rank correlations and their intervals."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.sensitivity.results import Floats, Networks
+
+# By what one may try to tell the gap, and how a person calls it: the paper's two measures, and what one tries first.
+PREDICTORS: Mapping[str, str] = MappingProxyType(
+    {
+        "jacobian": "Jacobian norm",
+        "transitions": "transitions",
+        "training_loss": "training loss",
+        "weight_norm": "norm of the weights",
+        "parameters": "number of parameters",
+    }
+)
+# An architecture of fewer networks has no rank correlation worth the name.
+FEWEST = 5
+_RESAMPLES = 4000
+
+
+class Correlation(NamedTuple):
+    """Spearman's rank correlation, its 95 % bootstrap interval, and over how many networks (in how many groups)."""
+
+    value: float
+    low: float
+    high: float
+    networks: int
+    groups: int = 1
+
+    def __str__(self) -> str:
+        groups = f" in {self.groups} architectures" if self.groups != 1 else ""
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}] (n = {self.networks:,}{groups})"
+
+
+def correlation(networks: Networks, name: str, other: str = "gap") -> Correlation:
+    """Of one measure and another, over all networks; the bootstrap draws networks."""
+    n = len(networks)
+    if n < FEWEST:
+        return Correlation(np.nan, -np.inf, np.inf, n)
+    x, y = networks.column(name), networks.column(other)
+    return Correlation(_spearman(x, y, np.ones((1, n)))[0], *_interval(_spearman(x, y, _drawn(n, _rng()))), n)
+
+
+def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
+    """The mean of the rank correlations within the architectures of at least FEWEST networks, weighted by their number.
+
+    The bootstrap draws networks within each architecture. NaN for what is the same for all networks of one.
+    """
+    groups: dict[object, list[int]] = {}
+    for number, trial in enumerate(networks.trials):
+        groups.setdefault(trial.architecture, []).append(number)
+    large = [numbers for numbers in groups.values() if len(numbers) >= FEWEST]
+    total, rng = sum(map(len, large)), _rng()
+    if not large:
+        return Correlation(np.nan, -np.inf, np.inf, 0, 0)
+    x, y = networks.column(name), networks.column(other)
+    value, resampled = 0.0, np.zeros(_RESAMPLES)
+    for numbers in large:
+        n = len(numbers)
+        value += n / total * _spearman(x[numbers], y[numbers], np.ones((1, n)))[0]
+        # Draws of a single network again and again have no correlation.
+        resampled += n / total * np.nan_to_num(_spearman(x[numbers], y[numbers], _drawn(n, rng)))
+    low, high = (np.nan, np.nan) if np.isnan(value) else _interval(resampled)
+    return Correlation(value, low, high, total, len(large))
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def _drawn(n: int, rng: np.random.Generator) -> Floats:
+    """How often each of n networks is drawn in each resample, (_RESAMPLES, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
+
+
+def _interval(resampled: Floats) -> tuple[float, float]:
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _spearman(x: Floats, y: Floats, times: Floats) -> Floats:
+    """Spearman's rank correlation of x and y (n,) for each row of `times` (r, n): how often each point counts.
+
+    NaN where all points that count have one rank.
+    """
+    p, q = _centred_ranks(x, times), _centred_ranks(y, times)
+    covariance, p_square, q_square = ((times * a * b).sum(axis=1) for a, b in ((p, q), (p, p), (q, q)))
+    norm = np.sqrt(p_square * q_square)
+    return np.divide(covariance, norm, out=np.full(len(times), np.nan), where=norm > 0)
+
+
+def _centred_ranks(values: Floats, times: Floats) -> Floats:
+    """Mid-ranks less their mean, (r, n)."""
+    _, group = np.unique(values, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    members = np.add.reduceat(times[:, order], starts, axis=1)
+    ranks = members.cumsum(axis=1) - members / 2
+    return np.asarray((ranks - members.sum(axis=1, keepdims=True) / 2)[:, group])

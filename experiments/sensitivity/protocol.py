@@ -1,0 +1,269 @@
+"""The networks of the study: how they are drawn, what they are trained on, and until when.
+
+All are trained by SGD on the softmax cross-entropy, without biases, on a small part of a data set's training file whose
+images are standardised one by one, until every training example is classified right; those that do not get there are
+counted. The generalization gap is the training accuracy minus the accuracy on the official test file.
+
+*Sweep*: networks whose architecture and training are drawn at random. *Pairs*: networks that differ from another one
+in a single factor. *Portraits*: a few deep networks, trained for longer, that are looked at along paths, in a plane
+and at single test points.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.trials import stream
+from npnet.backprop import forward
+from npnet.datasets import Dataset, corrupt_labels, subset
+from npnet.errors import ArgumentError, DataError
+from npnet.images import standardised, wrapped_shifts
+from npnet.metrics import evaluate
+from npnet.mlp import MLP
+from npnet.schedules import EarlyStopping
+from npnet.sgd import Training, train
+
+SWEEP, PAIRS, PORTRAITS = PARTS = ("sweep", "pairs", "portraits")
+RELU = "relu"
+ACTIVATIONS = (RELU, "relu6", "hard_tanh", "hard_sigmoid")
+DEPTHS, WIDTHS = (1, 3, 6), (50, 100, 200, 400)
+BATCHES = (16, 32, 64, 128)
+MOMENTA = (0.0, 0.9)
+CLASSES = 10
+SHIFT = 4  # pixels
+# Gains of the portraits' initial weights, and a learning rate that each bears.
+PORTRAIT_GAINS: Mapping[float, float] = MappingProxyType({1.0: 0.05, 1.5: 0.01})
+# A portrait's loss on its training examples, at which it is certain of them.
+CERTAIN = 1e-3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network: its part of the study, data (see `experiments.trials.fingerprint`), architecture and training.
+
+    Attributes
+    ----------
+    seed
+        Of all draws; it also tells the sweep's networks apart, and what belongs to one pair.
+    depth, width, activation
+        Hidden layers, and units in each.
+    gain
+        Of the initial weights: their variance is gain² 2 / fan_in for relu and relu6, gain² / fan_in for the others.
+    batch
+        Examples a step; None for all.
+    examples
+        Training images.
+    random_labels
+        Whether a label is right only as often as chance would have it.
+    copies
+        Shifted copies of each training image that are added to it, by up to SHIFT pixels each way.
+    """
+
+    part: str
+    dataset: str
+    data: str
+    seed: int
+    depth: int
+    width: int
+    activation: str
+    gain: float
+    learning_rate: float
+    batch: int | None
+    examples: int
+    momentum: float = 0.0
+    random_labels: bool = False
+    copies: int = 0
+
+    @property
+    def architecture(self) -> tuple[int, int, str]:
+        """Depth, width and activation."""
+        return self.depth, self.width, self.activation
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the study is run: networks of the sweep for each data set, pairs for each factor, portraits.
+
+    `examples` are the training images of the sweep's networks and of the portraits, `pair_examples` those of the
+    pairs.
+    """
+
+    networks: int
+    pairs: int
+    portraits: int
+    examples: int = 2000
+    pair_examples: int = 1000
+
+
+QUICK, DEFAULT, FULL = Scale(16, 4, 1, 500, 250), Scale(120, 36, 2), Scale(600, 60, 3)
+
+# What the other network of a pair has: the published side that generalizes worse, except that augmentation helps.
+FACTORS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "labels": {"random_labels": True},
+        "augmentation": {"copies": 32},
+        "nonlinearity": {"activation": "hard_sigmoid"},
+        "optimiser": {"batch": None},
+    }
+)
+
+
+class Draw(IntEnum):
+    """What random numbers are drawn for; see `experiments.trials.stream`."""
+
+    SETTINGS = 1
+    EXAMPLES = 2
+    WEIGHTS = 3
+    BATCHES = 4
+    LABELS = 5
+    SHIFTS = 6
+    POINTS = 7
+    ANCHORS = 8
+    PAIR_SETTINGS = 9
+
+
+def sweep(dataset: str, data: str, scale: Scale) -> list[Trial]:
+    """Networks with settings drawn at random, the same for every data set."""
+    trials = []
+    for seed in range(scale.networks):
+        rng = stream(Draw.SETTINGS, seed)
+        momentum = float(rng.choice(MOMENTA))
+        trials.append(
+            Trial(
+                SWEEP,
+                dataset,
+                data,
+                seed,
+                depth=int(rng.choice(DEPTHS)),
+                width=int(rng.choice(WIDTHS)),
+                activation=str(rng.choice(ACTIVATIONS)),
+                gain=_log_uniform(rng, 0.5, 2.5),
+                # Momentum m makes steps 1 / (1 - m) times as long.
+                learning_rate=_log_uniform(rng, 0.01, 0.2) * (1 - momentum),
+                batch=int(rng.choice(BATCHES)),
+                examples=scale.examples,
+                momentum=momentum,
+            )
+        )
+    return trials
+
+
+def pairs(dataset: str, data: str, scale: Scale) -> dict[str, list[tuple[Trial, Trial]]]:
+    """For each factor, networks and what they become by it. The first of a pair is the same for all factors."""
+    firsts = []
+    for seed in range(scale.pairs):
+        rng = stream(Draw.PAIR_SETTINGS, seed)
+        depth, width = int(rng.integers(1, 4, endpoint=True)), round(_log_uniform(rng, 50, 150))
+        gain, rate = _log_uniform(rng, 0.7, 1.4), _log_uniform(rng, 0.05, 0.2)
+        batch, n = int(rng.choice(BATCHES[:3])), scale.pair_examples
+        firsts.append(Trial(PAIRS, dataset, data, seed, depth, width, RELU, gain, rate, batch, n))
+    return {
+        factor: [(first, dataclasses.replace(first, **change)) for first in firsts]
+        for factor, change in FACTORS.items()
+    }
+
+
+def portraits(dataset: str, data: str, scale: Scale) -> list[Trial]:
+    """Deep networks of one architecture, from initial weights of two sizes."""
+    return [
+        Trial(PORTRAITS, dataset, data, seed, 8, 200, RELU, gain, rate, 32, scale.examples)
+        for gain, rate in PORTRAIT_GAINS.items()
+        for seed in range(scale.portraits)
+    ]
+
+
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Three digits are enough, and can be read."""
+    return float(f"{math.exp(rng.uniform(math.log(low), math.log(high))):.3g}")
+
+
+def cost(trial: Trial) -> float:
+    """Time that a trial takes compared with others, from the multiply-adds of an epoch and a guess at their number."""
+    epochs = 25.0 if trial.batch else 200.0
+    epochs *= (4 if trial.random_labels else 1) * (4 if trial.activation == "hard_sigmoid" else 1)
+    weights = 784 * trial.width + (trial.depth - 1) * trial.width**2
+    looks = 3e4 if trial.part != PORTRAITS else 3e6
+    return weights * (epochs * trial.examples * (1 + trial.copies / 2) + looks)
+
+
+def check(datasets: Iterable[Dataset], scale: Scale) -> None:
+    """Raise an error unless each data set has enough training images, and labels of CLASSES classes in both files."""
+    most = max(scale.examples, scale.pair_examples)
+    for data in datasets:
+        if len(data.train_labels) < most:
+            raise ArgumentError(
+                f"--examples: found {most}, expected at most {len(data.train_labels)}, the training images of {data.name}"
+            )
+        for part, labels in (("training", data.train_labels), ("test", data.test_labels)):
+            if missing := sorted(set(range(CLASSES)).difference(np.unique(labels).tolist())):
+                raise DataError(f"{data.name}: found no label {missing[0]} in the {part} file, expected all of 0 to 9")
+
+
+def examples(trial: Trial, data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.integer[Any]]]:
+    """What a trial is trained on: standardised images, their shifted copies included, and labels."""
+    chosen = subset(data.train_labels, trial.examples, stream(Draw.EXAMPLES, trial.seed))
+    images = data.train_images[chosen]
+    labels: NDArray[np.integer[Any]] = data.train_labels[chosen]
+    if trial.random_labels:
+        share = (CLASSES - 1) / CLASSES
+        labels = corrupt_labels(labels, share, CLASSES, stream(Draw.LABELS, trial.seed))
+    if trial.copies:
+        copies = wrapped_shifts(np.concatenate([images] * trial.copies), SHIFT, stream(Draw.SHIFTS, trial.seed))
+        images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + trial.copies)
+    return standardised(images), labels
+
+
+@functools.lru_cache(maxsize=2)
+def test_images(data: Dataset) -> NDArray[np.float32]:
+    """All test images, standardised and flat, (n, pixels)."""
+    return standardised(data.test_images).reshape(len(data.test_images), -1)
+
+
+def network(trial: Trial, data: Dataset) -> MLP:
+    """The trial's architecture, without biases."""
+    hidden = (trial.width,) * trial.depth
+    return MLP((data.train_images[0].size, *hidden, CLASSES), trial.activation, "softmax", bias=False)
+
+
+def initial_theta(trial: Trial, net: MLP) -> NDArray[np.floating]:
+    """Weights of the variance that `Trial` says."""
+    scale = 1.0 if trial.activation.startswith(RELU) else math.sqrt(1 / 2)
+    return net.init(stream(Draw.WEIGHTS, trial.seed), "he", trial.gain * scale)
+
+
+def accuracy(net: MLP, theta: NDArray[np.floating], x: NDArray[Any], labels: NDArray[np.integer[Any]]) -> float:
+    """Share of the examples whose largest logit is that of their label."""
+    return evaluate(labels, forward(net, theta, x), ["accuracy"])["accuracy"]
+
+
+def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> Training:
+    """Train until the training accuracy is 1 after an epoch, or has not become better for long; portraits for longer.
+
+    A portrait stops when its training loss is CERTAIN. "Long" is a fifth of the most epochs, and these are 150, or
+    1,000 of a single step each with full batches.
+    """
+    epochs = 150 if trial.batch else 1000
+    stop = EarlyStopping("fitted", epochs // 5, larger_is_better=True, enough=1.0)
+    if trial.part == PORTRAITS:
+        stop = EarlyStopping("train_loss", epochs // 5, enough=CERTAIN)
+    return train(
+        net,
+        initial_theta(trial, net),
+        x,
+        labels,
+        epochs=epochs,
+        learning_rate=trial.learning_rate,
+        batch_size=trial.batch and min(trial.batch, len(x)),
+        rng=stream(Draw.BATCHES, trial.seed) if trial.batch else None,
+        momentum=trial.momentum,
+        evaluate_theta=lambda theta: {"fitted": accuracy(net, theta, x, labels)},
+        stop=stop,
+    )
