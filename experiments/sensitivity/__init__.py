@@ -8,7 +8,7 @@ import argparse
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
@@ -130,20 +130,14 @@ def _studied(
     sweep = {name: protocol.sweep(name, data, scale) for name, data in named}
     pairs = protocol.pairs(*named[0], scale)
     looked_at = protocol.portraits(*named[0], scale)
-    sides = [trial for each in pairs.values() for pair in each for trial in pair]
-    trials = list(dict.fromkeys([*(trial for each in sweep.values() for trial in each), *sides, *looked_at]))
+    paired = [trial for each in pairs.values() for pair in each for trial in pair]
+    trials = list(dict.fromkeys([*(trial for each in sweep.values() for trial in each), *paired, *looked_at]))
     found = run_trials(trials, partial(_measured, folder), store, workers, cost=cost, label="networks")
     results = dict(zip(trials, found, strict=True))
 
-    def networks(wanted: Sequence[Trial]) -> Networks:
-        return Networks(wanted, [results[trial] for trial in wanted])
+    def networks(wanted: Iterable[Trial]) -> Networks:
+        chosen = list(wanted)
+        return Networks(chosen, [results[trial] for trial in chosen])
 
-    sorted_out = studied(
-        {name: networks(each) for name, each in sweep.items()},
-        {
-            factor: (networks([one for one, _ in each]), networks([two for _, two in each]))
-            for factor, each in pairs.items()
-        },
-        networks(looked_at),
-    )
-    return trials, sorted_out
+    sides = {name: (networks(one for one, _ in each), networks(two for _, two in each)) for name, each in pairs.items()}
+    return trials, studied({name: networks(each) for name, each in sweep.items()}, sides, networks(looked_at))

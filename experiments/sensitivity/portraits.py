@@ -29,11 +29,11 @@ from npnet.trajectories import ellipse
 
 RANDOM, DIFFERENT, SAME = KINDS = ("random points", "different classes", "the same class")
 # Ellipses of each kind; points of each at which the norm is taken, among them the anchors; and for the transitions.
-ELLIPSES, ANGLES, STEPS = 20, 120, 960
+ELLIPSES, ANGLES, STEPS = 15, 120, 960
 ANCHORS = (ANGLES // 6, ANGLES // 2, 5 * ANGLES // 6)
 # Planes of each network, and points along a side of a plane's picture. The picture shows the triangle with MARGIN
 # around it, and what is nearer to an anchor than NEAR counts as near; both as shares of the triangle's side.
-PLANES, SIDE, MARGIN, NEAR = 6, 120, 0.4, 0.1
+PLANES, SIDE, MARGIN, NEAR = 5, 108, 0.4, 0.1
 Array = NDArray[Any]
 
 

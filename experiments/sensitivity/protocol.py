@@ -199,9 +199,8 @@ def check(datasets: Iterable[Dataset], scale: Scale) -> None:
     most = max(scale.examples, scale.pair_examples)
     for data in datasets:
         if len(data.train_labels) < most:
-            raise ArgumentError(
-                f"--examples: found {most}, expected at most {len(data.train_labels)}, the training images of {data.name}"
-            )
+            images = f"{len(data.train_labels)}, the training images of {data.name}"
+            raise ArgumentError(f"--examples: found {most}, expected at most {images}")
         for part, labels in (("training", data.train_labels), ("test", data.test_labels)):
             if missing := sorted(set(range(CLASSES)).difference(np.unique(labels).tolist())):
                 raise DataError(f"{data.name}: found no label {missing[0]} in the {part} file, expected all of 0 to 9")
