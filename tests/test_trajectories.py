@@ -74,6 +74,7 @@ def test_images_dtypes_and_purity():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (([0.0, 1.0], [0.0], [0.0], 6), "a, b, c: found shapes (2,), (1,) and (1,), expected equal ones"),
         (([0.0], [0.0, 1.0], [0.0], 6), "a, b, c: found shapes (1,), (2,) and (1,), expected equal ones"),
         (([0.0], [0.0], [0.0, 1.0], 6), "a, b, c: found shapes (1,), (1,) and (2,), expected equal ones"),
         (([0.0], [0.0], [0.0], 0), "k: found 0, expected at least 1"),
