@@ -44,13 +44,14 @@ def standardised(images: ArrayLike) -> NDArray[np.float32]:
         if not (finite := np.isfinite(block).all(axis=1)).all():
             image = start + int(finite.argmin())
             raise DataError(f"images: found NaN or inf in image {image}, expected finite numbers")
-        # Whatever the rounding of a mean, an image of one value is exactly 0 then; and no square is too large or small.
+        # Whatever the rounding of its mean, an image of one value is exactly 0 then.
         block -= block[:, :1].copy()
         block -= block.mean(axis=1, keepdims=True)
         largest = np.abs(block).max(axis=1, keepdims=True)
         if not largest.all():
             image = start + int(largest.argmin())
             raise DataError(f"images: found deviation 0 in image {image}, expected pixels that differ")
+        # No square overflows or vanishes then.
         block /= largest
         block /= np.sqrt((block**2).mean(axis=1, keepdims=True))
         result[start : start + _BLOCK] = block
