@@ -108,8 +108,8 @@ def _listed(values: Floats) -> str:
 
 _IF = "holds only if the initial weights have a gain if it is so for the networks of that gain"
 _DIPS = (
-    f"holds if the norm at the anchors is {DIP:g} or more orders of magnitude below the peaks between them, in the median "
-    f"over all ellipses; {_IF}"
+    f"holds if the norm at the anchors is {DIP:g} or more orders of magnitude below the peaks between them, in the "
+    f"median over all ellipses; {_IF}"
 )
 CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
