@@ -48,29 +48,13 @@ def say(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=14)
 
 
-def note(axes: Axes, text: str, place: str = "lower right") -> None:
-    """Words in a corner of a panel."""
-    y, x = place.split()
-    at = {"lower": 0.02, "upper": 0.98, "left": 0.02, "right": 0.98}
-    axes.text(
-        at[x],
-        at[y],
-        text,
-        transform=axes.transAxes,
-        ha="left" if x == "left" else "right",
-        va="bottom" if y == "lower" else "top",
-        fontsize=13,
-        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 2},
-        zorder=4,
-    )
-
-
 def drawable(axes: Axes, *logarithmic: Floats, linear: Iterable[Floats] = ()) -> NDArray[np.bool_]:
     """Which points can be drawn: no NaN nor infinity, nor 0 on a logarithmic axis. The panel says how many cannot."""
     shown = np.all([np.isfinite(values) for values in (*logarithmic, *linear)], axis=0)
     shown &= np.all([values > 0 for values in logarithmic], axis=0)
     if hidden := int((~shown).sum()):
-        note(axes, f"{hidden} not drawn: {'0, ' if logarithmic else ''}NaN or infinite")
+        why = f"{hidden} not drawn: {'0, ' if logarithmic else ''}NaN or infinite"
+        axes.text(0.98, 0.02, why, transform=axes.transAxes, ha="right", va="bottom", fontsize=13)
     return np.asarray(shown, dtype=np.bool_)
 
 
@@ -110,7 +94,7 @@ def diagonal(axes: Axes, values: Floats) -> tuple[float, float]:
         log_ticks(axes, "x")
         log_ticks(axes, "y")
     else:
-        ticks = MaxNLocator(4).tick_values(low, high)
+        ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, high)
         axes.set(xticks=ticks, yticks=ticks, xlim=(low, high), ylim=(low, high))
     return low, high
 
@@ -126,7 +110,7 @@ def log_ticks(axes: Axes, which: str) -> None:
         ticks = ticks[(low <= ticks) & (ticks <= high)]
         if len(ticks) >= 3:
             thinned = ticks[:: -(-len(ticks) // 5)]
-            axis.set_ticks(thinned, labels=[f"{tick:,.6g}" for tick in thinned])
+            axis.set_ticks(thinned, labels=[f"{tick:,.10g}" for tick in thinned])
             axis.set_ticks([], minor=True)
             return
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import TITLES, UNFITTED, diagonal, drawable, legend, look, note, say
+from experiments.sensitivity.figures.axes import TITLES, UNFITTED, diagonal, drawable, legend, look, say
 from experiments.sensitivity.figures.gap import counts
 from experiments.sensitivity.measures import NORM_POINTS
 from experiments.sensitivity.results import Study
@@ -17,17 +17,16 @@ _SPREAD = 0.25
 def detection(study: Study, folder: Path) -> Drawn:
     """How well norm and doubt tell misclassified test images from others, and how norm and loss go together."""
     rng = np.random.default_rng(0)
-    any_fits = any(map(len, study.sweep.values()))
     with figure(1, 2, panel=(7.0, 5.8)) as (drawing, (panels,)):
         left, right = panels
-        areas, above = [], []
+        areas = []
         for number, (name, networks) in enumerate(study.sweep.items()):
             style = {**look(number), "linestyle": "none", "markeredgecolor": "white", "alpha": 0.6}
             norm, doubt, together = map(networks.column, ("norm_finds_errors", "doubt_finds_errors", "norm_and_loss"))
             shown = drawable(left, linear=[norm, doubt])
-            left.plot(doubt[shown], norm[shown], **style, label=TITLES[name])
+            above = f"{TITLES[name]}: {np.sum(norm > doubt)} of {len(norm)} above the diagonal"
+            left.plot(doubt[shown], norm[shown], **style, label=above)
             areas += [norm[shown], doubt[shown]]
-            above.append(f"{TITLES[name]}: {np.sum(norm > doubt)} of {len(norm)} above")
             shown = drawable(right, linear=[together])
             right.plot(together[shown], number + rng.uniform(-_SPREAD, _SPREAD, shown.sum()), **style)
             if shown.any():
@@ -40,9 +39,7 @@ def detection(study: Study, folder: Path) -> Drawn:
         right.set_yticks(range(len(study.sweep)), [TITLES[name] for name in study.sweep])
         right.set_ylim(len(study.sweep) - 0.5, -0.5)
         right.set(title="norm and loss of test images", xlabel="Spearman correlation")
-        if any_fits:
-            note(left, "\n".join(above), "upper left")
-        else:
+        if not any(map(len, study.sweep.values())):
             for axes in panels:
                 say(axes, UNFITTED)
         legend(drawing, [left])

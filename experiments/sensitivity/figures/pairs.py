@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import diagonal, drawable, look, note, say
+from experiments.sensitivity.figures.axes import diagonal, drawable, look, say
 from experiments.sensitivity.protocol import FACTORS, SHIFT
 from experiments.sensitivity.results import Study
 from experiments.style import figure, save
@@ -28,7 +28,7 @@ def pairs(study: Study, folder: Path) -> Drawn:
         for column, factor in enumerate(FACTORS):
             one, other = study.pairs[factor]
             for axes, (name, title) in zip(grid[:, column], MEASURES.items(), strict=True):
-                axes.set_title(title)
+                axes.set_title(title, fontsize=14)
                 axes.set(xlabel=SIDES[factor][0], ylabel=SIDES[factor][1].replace(" of ", "\nof "))
                 axes.set_box_aspect(1)
                 if not one:
@@ -45,7 +45,7 @@ def pairs(study: Study, folder: Path) -> Drawn:
                 low, high = diagonal(axes, np.concatenate([x[shown], y[shown]]))
                 worse = high if factor in _WORSE else low
                 axes.fill_between([low, high], [low, high], worse, color="grey", alpha=0.15, linewidth=0)
-                note(axes, f"{np.sum(y > x)} of {len(x)} above", "upper left")
+                axes.set_title(f"{title}: {np.sum(y > x)} of {len(x)} above", fontsize=14)
         sizes = ", ".join(f"{SIDES[factor][1]} {len(study.pairs[factor][0])}" for factor in FACTORS)
         lost = sum(study.lost.values())
         images = sorted({trial.examples for both in study.pairs.values() for trial in both[0].trials})
