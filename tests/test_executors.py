@@ -153,6 +153,22 @@ def test_the_code_is_that_of_both_packages(tmp_path, monkeypatch):
     assert code() in seen
 
 
+def test_what_is_submitted_first_is_started_first(monkeypatch):
+    pytest.importorskip("toolz")
+    priorities = []
+    client = SimpleNamespace(
+        id="client",
+        subscribe_topic=lambda topic, handler: None,
+        submit=lambda call, data, key, priority: priorities.append(priority),
+        loop=SimpleNamespace(add_callback=lambda *_: None),
+    )
+    cluster = executors._Cluster(client)
+    for number in range(3):
+        assert not cluster.submit(divmod, number, 1).done()
+    # For Dask, larger is sooner.
+    assert priorities == [0, -1, -2]
+
+
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n" * 10, bytes(100)], ids=["nothing", "ssh", "zeros"])
 def test_what_is_no_scheduler(monkeypatch, answer):
     pytest.importorskip("distributed")
