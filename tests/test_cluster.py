@@ -107,13 +107,15 @@ low_capacity.report = lambda *_: None
 command_line.EXPERIMENTS["toy"] = "toy_experiment"
 sys.exit(command_line.main(sys.argv[1:]))
 """
-IDLE = """
+# Until the scheduler thinks that no more than so many trials are with workers (those that begin next are there too).
+SETTLE = """
 import sys
 import time
 from distributed import Client
 with Client(sys.argv[1]) as client:
-    while any(client.processing().values()):
+    while sum(map(len, client.processing().values())) > int(sys.argv[2]):
         time.sleep(0.05)
+    time.sleep(0.5)  # for the others to hear of it
 """
 
 
@@ -175,6 +177,9 @@ class Cluster:
     def wait_until_held(self):
         """Wait until two workers have each done two trials and are in the middle of the third."""
         wait_until(lambda: len(self.noted("begin")) == 6 and len(self.noted("end")) == 4)
+
+    def settle(self, trials=TRIALS):
+        assert self.start("-c", SETTLE, self.address, str(trials)).wait(PATIENCE) == 0
 
     def let_go(self):
         (self.folder / "hold").unlink()
@@ -239,7 +244,7 @@ def test_a_restarted_sweep_redoes_nothing(cluster, tmp_path):
     process.wait()
     before = kept(tmp_path / "out")
     # Without the command the cluster ends what it is at, and begins no more.
-    assert cluster.start("-c", IDLE, cluster.address).wait(PATIENCE) == 0
+    cluster.settle(0)
     cluster.let_go()
     wait_until(lambda: len(cluster.noted("end")) == 6)
     status, out, err = done(cluster.command("toy", "--out", "out"))
@@ -259,8 +264,10 @@ def test_ctrl_c_keeps_what_runs_and_leaves_the_rest(cluster, tmp_path):
     cluster.add_workers(2)
     cluster.wait_until_held()
     wait_until(lambda: len(kept(tmp_path / "out")) == 4)
+    cluster.settle()
     process.send_signal(signal.SIGINT)
     wait_until(lambda: process.stderr.readline().startswith("stopping once the running trials end (2 left;"))
+    cluster.settle(2)
     cluster.let_go()
     status, out, err = done(process)
     assert (status, out) == (2, "")
