@@ -14,7 +14,15 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments import executors
-from experiments.executors import ClusterError, _environment, _on_worker, executor, local_data, scheduler_address
+from experiments.executors import (
+    ClusterError,
+    _environment,
+    _explained,
+    _on_worker,
+    executor,
+    local_data,
+    scheduler_address,
+)
 from experiments.trials import fingerprint
 from npnet.errors import ArgumentError, DataError
 
@@ -167,6 +175,24 @@ def test_what_is_submitted_first_is_started_first(monkeypatch):
         assert not cluster.submit(divmod, number, 1).done()
     # For Dask, larger is sooner.
     assert priorities == [0, -1, -2]
+
+
+def test_what_dask_says_in_our_words():
+    killed = pytest.importorskip("distributed.scheduler").KilledWorker("trials-1", None, 3)
+    erred, cancelled = SimpleNamespace(status="error"), SimpleNamespace(status="cancelled")
+    own = DataError("labels hold NaN")
+    assert _explained(erred, own) is own
+    for task, error, sentence in (
+        (erred, killed, "4 workers died, one after the other, of the same work"),
+        (
+            erred,
+            ModuleNotFoundError("No module named 'npnet'", name="npnet"),
+            "a worker found no module 'npnet'; install npnet there and start the worker in its clone",
+        ),
+        (cancelled, own, "the scheduler is gone; run the same command again to resume from what is kept"),
+    ):
+        found = _explained(task, error)
+        assert (type(found), str(found)) == (ClusterError, sentence)
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n" * 10, bytes(100)], ids=["nothing", "ssh", "zeros"])
