@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -318,3 +319,21 @@ def test_a_worker_without_the_experiments(cluster, tmp_path):
     assert err.splitlines()[-1].startswith("error: a worker found no module ")
     assert "; install npnet there and start the worker in its clone (in the trial Trial(seed=" in err
     assert err.count("\n") == 1
+
+
+def test_a_worker_is_no_scheduler(cluster):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    cluster.add_workers(1, "--worker-port", str(port))
+
+    def listens():
+        with socket.socket() as caller:
+            return caller.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listens)
+    cluster.address = f"tcp://127.0.0.1:{port}"
+    status, _, err = done(cluster.command("toy", "--out", "out"))
+    assert (status, err) == (
+        2,
+        f"error: --scheduler: found no Dask scheduler at {cluster.address} that answers within 5 s\n",
+    )

@@ -210,9 +210,10 @@ def test_what_is_no_scheduler(monkeypatch, answer):
 
         thread = threading.Thread(target=accept)
         thread.start()
-        expected = f"--scheduler: found no Dask scheduler at {address} that answers within 1 s"
-        with pytest.raises(ArgumentError) as error, executor(argparse.Namespace(scheduler=address)):
-            pass
-        thread.join()
-        accepted[0].close()
-    assert str(error.value) == expected
+        try:
+            with pytest.raises(ArgumentError) as error, executor(argparse.Namespace(scheduler=address)):
+                pass
+        finally:
+            thread.join()
+            accepted[0].close()
+    assert str(error.value) == (f"--scheduler: found no Dask scheduler at {address} that answers within 1 s")
