@@ -7,12 +7,14 @@ the two: see `npnet.backprop` for the equations and `npnet.kernels` for the loop
 from importlib.metadata import PackageNotFoundError, version
 
 from npnet.backprop import activations, forward, gradient, losses, probabilities
+from npnet.cifar import read_cifar10, write_cifar10
 from npnet.corruptions import corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
 from npnet.datasets import balance, corrupt_labels, digit_pair, load, stratified_split, subset
 from npnet.derivatives import activation_codes, gradient_norms, input_gradient, jacobian, per_example_gradients
 from npnet.errors import ArgumentError, DataError, GradientError, NpnetError
 from npnet.gradcheck import check_gradient
 from npnet.idx import read_idx, write_idx
+from npnet.images import standardised, wrapped_shifts
 from npnet.information import mutual_information, selectivity
 from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
@@ -20,7 +22,9 @@ from npnet.pruning import apply_mask, dead_units, geometric, iterative, magnitud
 from npnet.representation import principal_components, silhouette
 from npnet.saliency import gradient_times_input, integrated_gradients, randomisations, smooth_grad
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
+from npnet.sensitivity import jacobian_norms, mean_transitions, transitions
 from npnet.sgd import train, train_together
+from npnet.trajectories import ellipse, translations
 
 try:
     __version__ = version("npnet")
@@ -44,6 +48,7 @@ __all__ = [
     "cosine",
     "dead_units",
     "digit_pair",
+    "ellipse",
     "evaluate",
     "forward",
     "gaussian_noise",
@@ -56,9 +61,11 @@ __all__ = [
     "integrated_gradients",
     "iterative",
     "jacobian",
+    "jacobian_norms",
     "load",
     "losses",
     "magnitude",
+    "mean_transitions",
     "mutual_information",
     "occlude",
     "per_example_gradients",
@@ -68,17 +75,23 @@ __all__ = [
     "prune",
     "random_scores",
     "randomisations",
+    "read_cifar10",
     "read_idx",
     "selectivity",
     "shot_noise",
     "silhouette",
     "smooth_grad",
     "sparsity",
+    "standardised",
     "step_decay",
     "stratified_split",
     "subset",
     "train",
     "train_together",
+    "transitions",
+    "translations",
     "warmup",
+    "wrapped_shifts",
+    "write_cifar10",
     "write_idx",
 ]

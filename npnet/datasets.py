@@ -5,7 +5,6 @@ They raise ArgumentError if labels are not a vector of integers, or another argu
 """
 
 import functools
-import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -18,28 +17,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npnet import idx
 from npnet.errors import ArgumentError, DataError
+from npnet.folders import SETS, read_folder
 
 Indices = NDArray[np.intp]
 Labels = NDArray[np.integer[Any]]
 
-_PLACES = {
+_PLACES: dict[str, Path | None] = {
     "mnist": Path(__file__).parent / "data" / "mnist",
     "fashion-mnist": Path("/usr/share/datasets/fashion-mnist"),
+    "cifar10": None,
 }
-_HINTS = {"mnist": "", "fashion-mnist": "; the Debian package dataset-fashion-mnist installs this set"}
 _HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled grey images, in a training and a test part.
+    """Labelled images, in a training and a test part.
 
     Attributes
     ----------
-    name : "mnist" or "fashion-mnist".
-    train_images, test_images : uint8, shape (n, rows, columns), 0 = black, 255 = white; read-only.
+    name : "mnist", "fashion-mnist" or "cifar10".
+    train_images, test_images : uint8, 0 = dark, 255 = bright; read-only. Grey images have shape
+        (n, rows, columns), images in colour (n, channels, rows, columns), the channels red, green and blue.
     train_labels, test_labels : uint8, shape (n,); read-only.
     checksums : standard file name -> SHA-256 (hexadecimal) of the file's content once decompressed.
     """
@@ -53,25 +53,29 @@ class Dataset:
 
 
 def load(name: str = "mnist", folder: str | os.PathLike[str] | None = None) -> Dataset:
-    """Load a data set from four IDX files.
+    """Load a data set from its files in a folder.
 
-    The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte`` and
-    ``t10k-labels-idx1-ubyte``, each with ``.gz`` added or not (without it is tried first). They are looked
-    for in `folder`; else in the folder that the environment variable NPNET_DATA names, if it is set and not
-    empty; else, for "mnist", among the files bundled with npnet and, for "fashion-mnist", where Debian's
-    package dataset-fashion-mnist puts them. A folder that is named wins for either set: it says where the
-    files are, and `Dataset.checksums` tells which set they are. A named folder is read on each call, the
-    other places once in a process.
+    "mnist" and "fashion-mnist" are four IDX files, ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
+    ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each with ``.gz`` added or not (without it is tried
+    first). "cifar10" is six files of its binary version, ``data_batch_1.bin`` to ``data_batch_5.bin`` and
+    ``test_batch.bin``, with any number of images; where the folder holds a folder ``cifar-10-batches-bin``, as the
+    archive ``cifar-10-binary.tar.gz`` does, they are looked for in that one.
+
+    The files are looked for in `folder`; else in the folder that the environment variable NPNET_DATA names, if it
+    is set and not empty; else, for "mnist", among the files bundled with npnet and, for "fashion-mnist", where
+    Debian's package dataset-fashion-mnist puts them; "cifar10" has no other place. A folder that is named wins for
+    every set: it says where the files are, and `Dataset.checksums` tells which set they are. A named folder is
+    read on each call, the other places once in a process.
 
     Parameters
     ----------
-    name : "mnist" or "fashion-mnist".
-    folder : folder that holds the four files.
+    name : "mnist", "fashion-mnist" or "cifar10".
+    folder : folder that holds the files.
 
     Raises
     ------
     ArgumentError : if the name is unknown.
-    DataError : if a file is missing or broken, or the four do not fit together.
+    DataError : if no folder is named for "cifar10", a file is missing or broken, or the files do not fit together.
     """
     if name not in _PLACES:
         raise ArgumentError(f"name is {name!r}, expected one of {', '.join(map(repr, _PLACES))}")
@@ -79,7 +83,11 @@ def load(name: str = "mnist", folder: str | os.PathLike[str] | None = None) -> D
         return _read(name, Path(folder))
     if named := os.environ.get("NPNET_DATA"):
         return _read(name, Path(named))
-    dataset = _read_once(name, _PLACES[name].resolve())
+    place = _PLACES[name]
+    if place is None:
+        wanted = "expected the argument folder or the environment variable NPNET_DATA to name the one with its files"
+        raise DataError(f"no folder is named for {name}, {wanted}{SETS[name].hint}")
+    dataset = _read_once(name, place.resolve())
     return replace(dataset, checksums=dict(dataset.checksums))
 
 
@@ -242,30 +250,9 @@ def corrupt_labels(labels: ArrayLike, fraction: float, classes: int, rng: np.ran
 
 
 def _read(name: str, folder: Path) -> Dataset:
-    if not os.path.isdir(folder):
-        raise DataError(f"{folder} is not a folder, expected the four files of {name} there{_HINTS[name]}")
-    paths: dict[str, Path] = {}
-    arrays: dict[str, NDArray[np.uint8]] = {}
-    checksums: dict[str, str] = {}
-    for part, prefix in (("train", "train"), ("test", "t10k")):
-        for kind, rank in (("images", 3), ("labels", 1)):
-            file = f"{prefix}-{kind}-idx{rank}-ubyte"
-            path = next((p for p in (folder / file, folder / f"{file}.gz") if os.path.exists(p)), None)
-            if path is None:
-                raise DataError(f"{folder} has neither {file} nor {file}.gz, files of {name}{_HINTS[name]}")
-            array = idx.read_idx(path)
-            if array.ndim != rank or array.dtype != np.uint8:
-                raise DataError(f"{path} holds {array.dtype} of rank {array.ndim}, expected uint8 of rank {rank}")
-            array.flags.writeable = False
-            paths[f"{part}_{kind}"], arrays[f"{part}_{kind}"] = path, array
-            checksums[file] = hashlib.sha256(idx.encode(array)).hexdigest()
-        images, labels = f"{part}_images", f"{part}_labels"
-        if (n := len(arrays[images])) != (m := len(arrays[labels])):
-            raise DataError(f"{paths[images]} holds {n} images and {paths[labels]} {m} labels, expected equal numbers")
-    train, test = arrays["train_images"].shape[1:], arrays["test_images"].shape[1:]
-    if train != test:
-        here, there = paths["train_images"], paths["test_images"]
-        raise DataError(f"{here} holds images of {train} pixels and {there} of {test}, expected one size")
+    arrays, checksums = read_folder(name, folder)
+    for array in arrays.values():
+        array.flags.writeable = False
     return Dataset(name, **arrays, checksums=checksums)
 
 

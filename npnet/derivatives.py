@@ -20,7 +20,7 @@ QUANTITIES = ("logit", "probability", "loss")
 Array = NDArray[Any]
 
 
-def _backward(net: MLP, theta: Array, trace: Array, start: Array, lowest: int) -> list[Array]:
+def backward(net: MLP, theta: Array, trace: Array, start: Array, lowest: int) -> list[Array]:
     """Delta blocks, lowest layer first, of the backward pass that starts at dF/dlogits = `start` (n, outputs)."""
     widths, bias, activation = net.structure
     n = len(start)
@@ -37,7 +37,7 @@ def _layers(net: MLP, theta: ArrayLike, x: ArrayLike, y: ArrayLike) -> list[tupl
     for rows, trace in passes(net, theta, x):
         blocks = [block(trace, widths, layer, rows.size) for layer in range(net.depth + 1)]
         _, start = losses_and_deltas(net, blocks[-1], targets[rows])
-        chunks.append((blocks[:-1], _backward(net, theta, trace, start, lowest=1)))
+        chunks.append((blocks[:-1], backward(net, theta, trace, start, lowest=1)))
     return chunks
 
 
@@ -85,21 +85,21 @@ def jacobian(net: MLP, theta: ArrayLike, x: ArrayLike, of: str = "logit") -> Arr
     ArgumentError
         For another `of`, or "probability" of a network with the squared loss.
     """
-    if of not in QUANTITIES[:2]:
-        raise ArgumentError(f"of: found {of!r}, expected 'logit' or 'probability'")
     theta = check_theta(net, theta)
     return np.concatenate(
         [
             np.stack(
-                [_backward(net, theta, trace, start, lowest=0)[0] for start in _starts(net, trace, rows.size, of)], 1
+                [backward(net, theta, trace, start, lowest=0)[0] for start in starts(net, trace, rows.size, of)], 1
             )
             for rows, trace in passes(net, theta, x)
         ]
     )
 
 
-def _starts(net: MLP, trace: Array, n: int, of: str) -> list[Array]:
-    """For each output c, its derivative by the logits: (n, outputs) each."""
+def starts(net: MLP, trace: Array, n: int, of: str) -> list[Array]:
+    """For each output c, its derivative by the logits: (n, outputs) each; "logit" or "probability" as in `jacobian`."""
+    if of not in QUANTITIES[:2]:
+        raise ArgumentError(f"of: found {of!r}, expected 'logit' or 'probability'")
     one_hot = np.eye(net.outputs, dtype=trace.dtype)[:, None, :]
     if of == "logit":
         return list(np.broadcast_to(one_hot, (net.outputs, n, net.outputs)))
@@ -107,7 +107,9 @@ def _starts(net: MLP, trace: Array, n: int, of: str) -> list[Array]:
     p = probabilities(net, logits)
     if net.loss == "bce":
         return list(one_hot * p * probabilities(net, -logits))
-    return [p[:, c, None] * (one_hot[c] - p) for c in range(net.outputs)]
+    # 1 - p is the sum of the others, which keeps its digits where p rounds to 1.
+    others = [p * (1 - one_hot[c]) for c in range(net.outputs)]
+    return [p[:, c, None] * (one_hot[c] * others[c].sum(axis=1, keepdims=True) - others[c]) for c in range(net.outputs)]
 
 
 def input_gradient(
@@ -139,11 +141,11 @@ def input_gradient(
     targets = None if y is None else as_targets(net, y, len(np.asarray(x)), theta.dtype)
     for rows, trace in passes(net, theta, x):
         if targets is None:
-            start = _starts(net, trace, rows.size, of)[output]
+            start = starts(net, trace, rows.size, of)[output]
         else:
             logits = block(trace, net.structure[0], net.depth, rows.size)
             _, start = losses_and_deltas(net, logits, targets[rows])
-        gradients.append(_backward(net, theta, trace, start, lowest=0)[0])
+        gradients.append(backward(net, theta, trace, start, lowest=0)[0])
     return np.concatenate(gradients)
 
 

@@ -53,18 +53,30 @@ class EarlyStopping:
         Epochs without improvement after which training stops, at least 1.
     larger_is_better
         False for a loss, True for an accuracy.
+    enough
+        A value of the metric that is good enough: training stops after the first epoch that is as good, whose
+        parameters are kept. None: no value is.
     """
 
     metric: str
     patience: int
     larger_is_better: bool = False
+    enough: float | None = None
 
     def __post_init__(self) -> None:
         if self.patience < 1:
             raise ArgumentError(f"patience: found {self.patience}, expected at least 1")
+        if self.enough is not None and math.isnan(self.enough):
+            raise ArgumentError(f"enough: found {self.enough}, expected a number or None")
 
     def improved(self, value: float, best: float) -> bool:
         """Whether `value` beats `best`. NaN never does, and anything beats NaN, the best before the first epoch."""
         if math.isnan(best):
             return not math.isnan(value)
         return value > best if self.larger_is_better else value < best
+
+    def suffices(self, value: float) -> bool:
+        """Whether `value` is at least as good as `enough`. NaN never is."""
+        if self.enough is None:
+            return False
+        return value >= self.enough if self.larger_is_better else value <= self.enough

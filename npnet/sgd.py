@@ -248,7 +248,7 @@ class _Run:
         epoch = len(self.history)
         if stop.improved(row[stop.metric], self._best_value):
             self._best, self._best_value, self._best_epoch = self.theta, row[stop.metric], epoch
-        self.stopped = epoch - self._best_epoch >= stop.patience
+        self.stopped = epoch - self._best_epoch >= stop.patience or stop.suffices(row[stop.metric])
 
     def training(self, path: str, best: bool) -> Training:
         """The result, with the best parameters or the last ones."""

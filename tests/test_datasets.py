@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import pickle
 import re
 from collections import Counter
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npnet import datasets
+from npnet.backprop import forward
+from npnet.cifar import write_cifar10
 from npnet.datasets import (
     balance,
     binary_targets,
@@ -23,6 +26,7 @@ from npnet.datasets import (
 )
 from npnet.errors import ArgumentError, DataError
 from npnet.idx import write_idx
+from npnet.mlp import MLP
 
 PUBLISHED = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -161,7 +165,7 @@ def test_fashion_mnist_is_where_debian_installs_it(tiny, monkeypatch):
 
 
 def test_an_unknown_name(tiny):
-    with pytest.raises(ArgumentError, match=r"^name is 'cifar', expected one of 'mnist', 'fashion-mnist'$"):
+    with pytest.raises(ArgumentError, match=r"^name is 'cifar', expected one of 'mnist', 'fashion-mnist', 'cifar10'$"):
         load("cifar", tiny)
 
 
@@ -231,6 +235,135 @@ def test_images_of_two_sizes(tiny, size):
     with pytest.raises(DataError) as caught:
         load(folder=tiny)
     assert str(caught.value) == f"{train} holds images of (2, 4) pixels and {test} of {size}, expected one size"
+
+
+# --- CIFAR-10
+
+CIFAR10 = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
+HINT = (
+    "; data_batch_1.bin to data_batch_5.bin and test_batch.bin come in cifar-10-binary.tar.gz,"
+    " the binary version at https://www.cs.toronto.edu/~kriz/cifar.html"
+)
+
+
+@pytest.fixture
+def cifar10(tmp_path):
+    """A folder with 1, 2, 3, 1 and 2 training images of CIFAR-10's form and 4 test images.
+
+    All pixels of an image are alike: 1 to 9 in the order of the training images, 101 to 104 in that of the tests.
+    The labels are those numbers' last digits.
+    """
+    folder = tmp_path / "cifar10"
+    folder.mkdir()
+    for file, numbers in zip(CIFAR10, ([1], [2, 3], [4, 5, 6], [7], [8, 9], [101, 102, 103, 104]), strict=True):
+        images = np.broadcast_to(np.array(numbers, np.uint8).reshape(-1, 1, 1, 1), (len(numbers), 3, 32, 32))
+        write_cifar10(folder / file, images, np.array(numbers) % 10)
+    return folder
+
+
+def assert_cifar10(dataset):
+    for images, labels, numbers in (
+        (dataset.train_images, dataset.train_labels, range(1, 10)),
+        (dataset.test_images, dataset.test_labels, range(101, 105)),
+    ):
+        assert images.dtype == labels.dtype == np.uint8
+        assert images.shape == (len(numbers), 3, 32, 32)
+        assert (images == np.reshape(numbers, (-1, 1, 1, 1))).all()
+        assert labels.tolist() == [number % 10 for number in numbers]
+
+
+def cifar10_refusal(*folder):
+    with pytest.raises(DataError) as caught:
+        load("cifar10", *folder)
+    return str(caught.value)
+
+
+def test_cifar10_in_a_named_folder(cifar10, monkeypatch):
+    dataset = load("cifar10", cifar10)
+    assert dataset.name == "cifar10"
+    assert_cifar10(dataset)
+    assert_cifar10(load("cifar10", str(cifar10)))
+    monkeypatch.setenv("NPNET_DATA", str(cifar10))
+    assert_cifar10(load("cifar10"))
+    monkeypatch.setenv("NPNET_DATA", str(cifar10 / "none"))
+    assert_cifar10(load("cifar10", cifar10))
+    assert cifar10_refusal() == f"{cifar10 / 'none'} is not a folder, expected the six files of cifar10 there{HINT}"
+
+
+def test_cifar10_is_read_only(cifar10):
+    dataset = load("cifar10", cifar10)
+    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+        assert not array.flags.writeable
+
+
+def test_cifar10_in_the_folder_that_the_archive_makes(cifar10):
+    unpacked = cifar10.rename(cifar10.with_name("cifar-10-batches-bin"))
+    assert_cifar10(load("cifar10", unpacked))
+    assert_cifar10(load("cifar10", unpacked.parent))
+    for file in CIFAR10:
+        (unpacked.parent / file).write_bytes(b"")
+    assert_cifar10(load("cifar10", unpacked.parent))
+    (unpacked / "test_batch.bin").unlink()
+    assert cifar10_refusal(unpacked.parent).startswith(f"{unpacked} has no test_batch.bin, ")
+
+
+def test_checksums_of_cifar10_are_of_its_files(cifar10):
+    checksums = load("cifar10", cifar10).checksums
+    assert list(checksums) == CIFAR10
+    for file, checksum in checksums.items():
+        assert checksum == hashlib.sha256((cifar10 / file).read_bytes()).hexdigest()
+    assert len(set(checksums.values())) == 6
+
+
+@pytest.mark.parametrize("variable", [None, ""])
+def test_cifar10_has_no_place_of_its_own(monkeypatch, variable):
+    if variable is not None:
+        monkeypatch.setenv("NPNET_DATA", variable)
+    assert cifar10_refusal() == (
+        "no folder is named for cifar10, expected the argument folder or the environment variable NPNET_DATA"
+        f" to name the one with its files{HINT}"
+    )
+
+
+@pytest.mark.parametrize("file", CIFAR10)
+def test_a_missing_file_of_cifar10(cifar10, file):
+    (cifar10 / file).unlink()
+    assert cifar10_refusal(cifar10) == f"{cifar10} has no {file}, expected the binary files of cifar10{HINT}"
+
+
+@pytest.mark.parametrize("file", CIFAR10)
+@pytest.mark.parametrize("inner", [".", "cifar-10-batches-py"])
+def test_the_python_version_of_cifar10(cifar10, file, inner):
+    pickled = cifar10 / inner / file.removesuffix(".bin")
+    pickled.parent.mkdir(exist_ok=True)
+    pickled.write_bytes(pickle.dumps({"data": None}))
+    assert_cifar10(load("cifar10", cifar10))
+    (cifar10 / file).unlink()
+    assert cifar10_refusal(cifar10) == (
+        f"{cifar10} has no {file} but {pickled} of the Python version, expected the binary files of cifar10{HINT}"
+    )
+
+
+@pytest.mark.parametrize("file", CIFAR10)
+def test_a_broken_file_of_cifar10(cifar10, file):
+    path = cifar10 / file
+    path.write_bytes(path.read_bytes()[:-1])
+    assert cifar10_refusal(cifar10).startswith(f"{path} is cut off ")
+
+
+def test_the_files_of_another_set(cifar10, tiny):
+    assert cifar10_refusal(tiny).startswith(f"{tiny} has no data_batch_1.bin, expected ")
+    with pytest.raises(DataError, match=re.escape(f"{cifar10} has neither train-images-idx3-ubyte nor ")):
+        load("mnist", cifar10)
+
+
+def test_a_network_sees_one_plane_after_the_other(cifar10):
+    planes = np.array([[10, 20, 30], [30, 10, 20]], np.uint8)[:, :, None, None]
+    write_cifar10(cifar10 / "test_batch.bin", np.broadcast_to(planes, (2, 3, 32, 32)), [0, 1])
+    net = MLP((3 * 32 * 32, 1), bias=False)
+    theta = np.repeat([1.0, 0.0, -0.5], 32 * 32)
+    logits = forward(net, theta, load("cifar10", cifar10).test_images)
+    np.testing.assert_allclose(logits[:, 0], [(10 - 15) * 1024 / 255, (30 - 10) * 1024 / 255])
 
 
 # --- pairs of digits
