@@ -41,8 +41,8 @@ def trajectories(study: Study, folder: Path) -> Drawn:
             "Sensitivity along ellipses through three training images of different classes, of one class, or through "
             "three points of standardised noise; dashed: where the ellipse passes through the three. Left: Jacobian "
             f"norm of the probabilities. Right: how many linear pieces are crossed from one of {_angles(study)} angles "
-            f"to the next. Lines: median over {_ellipses(study)} ellipses of each kind, bands: quartiles; of several "
-            f"networks the median of each. {networks_looked_at(study)}."
+            f"to the next. Lines: median over {_ellipses(study)} ellipses of each kind, bands: quartiles; with several "
+            f"networks, the median of theirs at each angle. {networks_looked_at(study)}."
         )
         return save(drawing, folder, "trajectories.png", caption)
 
