@@ -1,22 +1,28 @@
 """The figures of the sensitivity study: they show the numbers of the results, and cope with few and with none."""
 
-import importlib
-
 import numpy as np
 import pytest
 
 from experiments import style
 from experiments.sensitivity.correlations import PREDICTORS, correlation, within
-from experiments.sensitivity.figures import draw_all
+from experiments.sensitivity.figures import (
+    detection,
+    draw_all,
+    gap,
+    pairs,
+    plane,
+    points,
+    predictors,
+    trajectories,
+    unfitted,
+)
 from experiments.sensitivity.figures.axes import diagonal, drawable, log_ticks
-from experiments.sensitivity.figures.points import two_classes
 from experiments.sensitivity.portraits import KINDS, MARGIN
 from experiments.sensitivity.protocol import ACTIVATIONS, FACTORS, PAIRS, PORTRAITS, SWEEP, Trial
-from experiments.sensitivity.results import Networks, Study, studied
+from experiments.sensitivity.results import Networks, studied
 from experiments.style import figure
 
 NAMES = ("gap", "predictors", "size", "within", "unfitted", "pairs", "trajectories", "plane", "points", "detection")
-MODULES = ("gap", "predictors", "unfitted", "pairs", "trajectories", "plane", "points", "detection")
 ANGLES = 12
 
 
@@ -47,7 +53,7 @@ def portrait(rng):
     return {"training_accuracy": 1.0, "ellipses": lines, "pictures": pictures, "points": points}
 
 
-def made_up(networks=24, lost=3, pairs=4, portraits=2, datasets=("mnist", "fashion-mnist"), **given):
+def made_up(networks=24, lost=3, paired=4, portraits=2, datasets=("mnist", "fashion-mnist"), **given):
     """A study of random numbers; `given` replaces what was measured of the first network and of the first pairs."""
     rng = np.random.default_rng(0)
     sweep = {}
@@ -56,10 +62,10 @@ def made_up(networks=24, lost=3, pairs=4, portraits=2, datasets=("mnist", "fashi
         results = [measured(rng, **given if k == 0 else {}) for k in range(networks)]
         results += [{"training_accuracy": 0.5 + 0.1 * k} for k in range(lost)]
         sweep[name] = Networks(trials, results)
-    firsts = [trial(PAIRS, seed, activation="relu", examples=567) for seed in range(pairs)]
+    firsts = [trial(PAIRS, seed, activation="relu", examples=567) for seed in range(paired)]
     sides = {
         factor: tuple(
-            Networks(firsts, [measured(rng, **given if k == 0 else {}) for k in range(pairs)]) for _ in range(2)
+            Networks(firsts, [measured(rng, **given if k == 0 else {}) for k in range(paired)]) for _ in range(2)
         )
         for factor in FACTORS
     }
@@ -67,7 +73,7 @@ def made_up(networks=24, lost=3, pairs=4, portraits=2, datasets=("mnist", "fashi
     return studied(sweep, sides, Networks(looked_at, [portrait(rng) for _ in looked_at]))
 
 
-EMPTY = {"networks": 0, "pairs": 0, "portraits": 0, "datasets": ("mnist",)}
+EMPTY = {"networks": 0, "paired": 0, "portraits": 0, "datasets": ("mnist",)}
 NAN = dict.fromkeys(("gap", "jacobian", "transitions", "training_loss", "norm_finds_errors", "norm_and_loss"), np.nan)
 
 
@@ -77,12 +83,11 @@ def drawings(monkeypatch):
     kept = {}
 
     def watched(drawing, folder, name, caption):
-        drawing.draw_without_rendering()
         kept[name.removesuffix(".png")] = drawing
         return folder / name, caption, 0
 
-    for name in MODULES:
-        monkeypatch.setattr(importlib.import_module(f"experiments.sensitivity.figures.{name}"), "save", watched)
+    for module in (detection, gap, pairs, plane, points, predictors, trajectories, unfitted):
+        monkeypatch.setattr(module, "save", watched)
     return kept
 
 
@@ -111,9 +116,12 @@ def columns(networks, *names):
 def test_all_figures_are_files_with_captions_and_equal_ones_equal_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "_DPI", 20)
     study = made_up(networks=12, datasets=("mnist",))
-    one, two = (draw_all(study, tmp_path / name) for name in "ab")
+    one = draw_all(study, tmp_path / "a")
     assert [drawn.path for drawn in one] == [tmp_path / "a" / "figures" / f"{name}.png" for name in NAMES]
-    assert [drawn.path.read_bytes() for drawn in one] == [drawn.path.read_bytes() for drawn in two]
+    again = [draw(study, tmp_path / "b").path for draw in (gap.gap, unfitted.unfitted, detection.detection)]
+    assert [path.read_bytes() for path in again] == [
+        (tmp_path / "a/figures" / path.name).read_bytes() for path in again
+    ]
     assert len({drawn.path.read_bytes() for drawn in one}) == len(NAMES)
     samples = dict.fromkeys(NAMES, "MNIST: n = 12 networks, 3 more did not fit, 1,234 training images.")
     samples["pairs"] = "hard sigmoid 4, full batches 4; 0 pairs more do not. Training images: 567."
@@ -128,8 +136,8 @@ def test_all_figures_are_files_with_captions_and_equal_ones_equal_bytes(tmp_path
     [
         made_up(**EMPTY, lost=2),
         made_up(**EMPTY, lost=0),
-        made_up(networks=1, lost=0, pairs=1, portraits=1, datasets=("mnist",)),
-        made_up(networks=1, pairs=1, portraits=1, datasets=("cifar10",), **NAN),
+        made_up(networks=1, lost=0, paired=1, portraits=1, datasets=("mnist",)),
+        made_up(networks=1, paired=1, portraits=1, datasets=("cifar10",), **NAN),
     ],
     ids=["nothing fits", "nothing at all", "one of each", "one without numbers"],
 )
@@ -137,6 +145,7 @@ def test_few_and_none_are_drawn(study, drawings, tmp_path):
     draw_all(study, tmp_path)
     assert tuple(drawings) == NAMES
     for name, drawing in drawings.items():
+        drawing.draw_without_rendering()
         # Each panel has something to show, or says why it has not.
         for axes in drawing.axes:
             shown = (
@@ -146,7 +155,8 @@ def test_few_and_none_are_drawn(study, drawings, tmp_path):
 
 
 def test_no_number_is_shown_in_words(drawings, tmp_path):
-    draw_all(made_up(**NAN), tmp_path)
+    for draw in (gap.gap, detection.detection):
+        draw(made_up(**NAN), tmp_path)
     for axes in drawings["gap"].axes:
         assert len(dots(axes)) == 23
         assert written(axes) == ["1 not drawn: 0, NaN or infinite"]
@@ -159,7 +169,7 @@ def test_no_number_is_shown_in_words(drawings, tmp_path):
 
 def test_gap(drawings, tmp_path):
     study = made_up()
-    draw_all(study, tmp_path)
+    gap.gap(study, tmp_path)
     for axes, (name, networks) in zip(drawings["gap"].axes, study.sweep.items(), strict=True):
         assert axes.get_xscale() == "log"
         found = columns(networks, "jacobian", "gap")
@@ -176,7 +186,8 @@ def test_gap(drawings, tmp_path):
 
 
 def test_a_panel_without_a_correlation_says_so(drawings, tmp_path):
-    draw_all(made_up(networks=4), tmp_path)
+    for draw in (gap.gap, gap.within, predictors.predictors):
+        draw(made_up(networks=4), tmp_path)
     assert drawings["gap"].axes[0].get_title() == "MNIST\nno rank correlation (n = 4)"
     assert written(drawings["within"].axes[0]) == ["no architecture\nhas 5 networks"]
     assert set(written(drawings["predictors"].axes[0])) == {"too few networks"}
@@ -184,7 +195,7 @@ def test_a_panel_without_a_correlation_says_so(drawings, tmp_path):
 
 def test_size(drawings, tmp_path):
     study = made_up()
-    draw_all(study, tmp_path)
+    predictors.size(study, tmp_path)
     grid = np.reshape(drawings["size"].axes, (2, 3))
     for row, networks in zip(grid, study.sweep.values(), strict=True):
         for axes, name in zip(row, ("parameters", "training_loss", "weight_norm"), strict=True):
@@ -196,7 +207,7 @@ def test_size(drawings, tmp_path):
 
 def test_predictors(drawings, tmp_path):
     study = made_up(networks=60)
-    draw_all(study, tmp_path)
+    predictors.predictors(study, tmp_path)
     for axes, networks in zip(drawings["predictors"].axes, study.sweep.values(), strict=True):
         found = [way(networks, name) for way in (correlation, within) for name in PREDICTORS if name != "parameters"]
         bars = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"]
@@ -209,7 +220,7 @@ def test_predictors(drawings, tmp_path):
 
 def test_within_architectures(drawings, tmp_path):
     study = made_up(networks=65, lost=0, datasets=("mnist",))
-    draw_all(study, tmp_path)
+    gap.within(study, tmp_path)
     # 12 architectures; the first five of them have six networks, the others five.
     titles = [axes.get_title().split("\n") for axes in drawings["within"].axes]
     expected = ["1 x 50 relu", "1 x 50 hard sigmoid", "3 x 50 relu", "3 x 50 relu6"]
@@ -227,7 +238,7 @@ def test_unfitted(drawings, tmp_path):
     trials = [trial(SWEEP, k, depth=depth, activation="relu") for k, depth in enumerate((1, 1, 1, 6))]
     results = [measured(np.random.default_rng(0)), *({"training_accuracy": each} for each in (0.75, 0.1, 0.99))]
     study = studied({"mnist": Networks(trials, results)}, made_up(**EMPTY).pairs, Networks([], []))
-    draw_all(study, tmp_path)
+    unfitted.unfitted(study, tmp_path)
     left, right, *_ = drawings["unfitted"].axes
     assert written(left) == ["1 of 3", "none", "0 of 1", *["none"] * 9]
     shown = left.images[0].get_array().filled(np.nan)
@@ -236,7 +247,7 @@ def test_unfitted(drawings, tmp_path):
     np.testing.assert_allclose(dots(right)[:, 0], [25, 90, 1])
     assert (abs(dots(right)[:, 1]) < 0.31).all()
     assert not written(right)
-    draw_all(made_up(lost=0), tmp_path)
+    unfitted.unfitted(made_up(lost=0), tmp_path)
     assert written(drawings["unfitted"].axes[1]) == ["all networks fit\ntheir training images"]
 
 
@@ -245,7 +256,7 @@ def test_unfitted(drawings, tmp_path):
 
 def test_detection(drawings, tmp_path):
     study = made_up()
-    draw_all(study, tmp_path)
+    detection.detection(study, tmp_path)
     left, right = drawings["detection"].axes
     above = []
     for line, networks in zip(left.lines, study.sweep.values(), strict=False):
@@ -269,7 +280,7 @@ def test_detection(drawings, tmp_path):
 
 def test_pairs(drawings, tmp_path):
     study = made_up()
-    draw_all(study, tmp_path)
+    pairs.pairs(study, tmp_path)
     grid = np.reshape(drawings["pairs"].axes, (3, 4))
     sides = {
         "labels": ("true labels", "random labels"),
@@ -301,8 +312,8 @@ def test_pairs(drawings, tmp_path):
 
 def test_pairs_that_are_lost_are_counted(drawings, tmp_path):
     study = made_up(lost=0, training_accuracy=0.9)
-    (drawn,) = [drawn for drawn in draw_all(study, tmp_path) if drawn[0].stem == "pairs"]
-    assert "full batches 3; 4 pairs more do not" in drawn[1]
+    _, caption, _ = pairs.pairs(study, tmp_path)
+    assert "full batches 3; 4 pairs more do not" in caption
     assert drawings["pairs"].axes[0].get_title().endswith(" of 3 above")
 
 
@@ -311,7 +322,7 @@ def test_pairs_that_are_lost_are_counted(drawings, tmp_path):
 
 def test_trajectories(drawings, tmp_path):
     study = made_up()
-    draw_all(study, tmp_path)
+    trajectories.trajectories(study, tmp_path)
     grid = np.reshape(drawings["trajectories"].axes, (2, 2))
     angles = np.linspace(0, 2, ANGLES + 1)
     for row, (gain, networks) in zip(grid, study.portraits.items(), strict=True):
@@ -334,7 +345,7 @@ def test_trajectories(drawings, tmp_path):
 
 def test_planes(drawings, tmp_path):
     study = made_up()
-    draw_all(study, tmp_path)
+    plane.plane(study, tmp_path)
     grid = np.reshape(drawings["plane"].axes[:4], (2, 2))
     for row, networks in zip(grid, study.portraits.values(), strict=True):
         pictures = networks.results[0]["pictures"]
@@ -353,7 +364,7 @@ def test_planes(drawings, tmp_path):
 
 def test_points(drawings, tmp_path):
     study = made_up()
-    draw_all(study, tmp_path)
+    points.points(study, tmp_path)
     for axes, networks in zip(drawings["points"].axes, study.portraits.values(), strict=True):
         found = networks.results[0]["points"]
         norm, loss, wrong = np.array(found["norm"]), np.array(found["loss"]), np.array(found["wrong"]) == 1
@@ -372,7 +383,9 @@ def test_points(drawings, tmp_path):
 
 def test_two_classes():
     # With s = 1/2: sqrt(2) / 4 of the gradient. A tiny loss is not lost: 1 - s is the loss.
-    np.testing.assert_allclose(two_classes(np.array([np.log(2), 1e-20]), 3.0), [3 * np.sqrt(2) / 4, 3e-20 * np.sqrt(2)])
+    np.testing.assert_allclose(
+        points.two_classes(np.array([np.log(2), 1e-20]), 3.0), [3 * np.sqrt(2) / 4, 3e-20 * np.sqrt(2)]
+    )
 
 
 # Axes.
