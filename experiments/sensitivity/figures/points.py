@@ -34,7 +34,8 @@ def points(study: Study, folder: Path) -> Drawn:
             "gain of the initial weights. Curve: what two competing classes would give, sqrt(2) s (1 - s) g, where s = "
             "exp(-loss) is the probability of the true class and g the norm of the gradient of the difference of the "
             "two logits, here one number: the median of norm / (sqrt(2) s (1 - s)) over the images that are classified "
-            f"right. It is highest at loss = ln 2 (dashed), where a point is undecided. {networks_looked_at(study)}."
+            f"right. It is highest at loss = ln 2 (dashed), where a point is undecided. {len(study.portraits)} of "
+            f"{networks_looked_at(study)}."
         )
         return save(drawing, folder, "points.png", caption)
 
