@@ -6,11 +6,12 @@ once as the function that judges.
 
 import functools
 import itertools
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,6 +176,24 @@ def interval(
 @functools.cache
 def _resamples(n: int) -> NDArray[np.int64]:
     return np.random.default_rng(0).integers(0, n, (_RESAMPLES, n))
+
+
+class SignTest(NamedTuple):
+    """How many of how many pairs differ upwards, and the two-sided p-value if up and down were equally likely."""
+
+    positive: int
+    pairs: int
+    p: float
+
+    def __str__(self) -> str:
+        return f"{self.positive} of {self.pairs} (p = {self.p:.2g})"
+
+
+def sign_test(differences: NDArray[np.floating]) -> SignTest:
+    """Exact binomial test of the signs; pairs that do not differ are left out, NaN differ in neither direction."""
+    up, down = int(np.count_nonzero(differences > 0)), int(np.count_nonzero(differences < 0))
+    tail = sum(math.comb(up + down, k) for k in range(max(up, down), up + down + 1)) / 2 ** (up + down)
+    return SignTest(up, up + down, min(1.0, 2 * tail))
 
 
 def deviation(values: Sequence[float] | NDArray[np.floating]) -> float:

@@ -61,7 +61,7 @@ class Study:
     lost
         For each factor the number of pairs of which one or both do not.
     portraits
-        By the gain of the initial weights.
+        That fit, by the gain of the initial weights.
     """
 
     sweep: Mapping[str, Networks]
@@ -82,6 +82,7 @@ def studied(
 ) -> Study:
     """Sort out what fits and what does not."""
     both = {factor: one.fitted & other.fitted for factor, (one, other) in pairs.items()}
+    portraits = portraits.where(portraits.fitted)
     gains = portraits.setting(lambda trial: trial.gain)
     return Study(
         sweep={name: networks.where(networks.fitted) for name, networks in sweep.items()},
