@@ -17,6 +17,7 @@ from experiments.sensitivity.figures import (
     unfitted,
 )
 from experiments.sensitivity.figures.axes import diagonal, drawable, log_ticks
+from experiments.sensitivity.judgements import CLAIMS
 from experiments.sensitivity.portraits import KINDS, MARGIN
 from experiments.sensitivity.protocol import ACTIVATIONS, FACTORS, PAIRS, PORTRAITS, SWEEP, Trial
 from experiments.sensitivity.results import Networks, studied
@@ -164,6 +165,10 @@ def test_no_number_is_shown_in_words(drawings, tmp_path):
         assert written(axes) == ["1 not drawn: NaN or infinite"] * 2
 
 
+def test_claims_name_figures_that_are_drawn():
+    assert {name.removesuffix(".png") for claim in CLAIMS for name in claim.figures} <= set(NAMES)
+
+
 # The sweep.
 
 
@@ -284,7 +289,7 @@ def test_pairs(drawings, tmp_path):
     grid = np.reshape(drawings["pairs"].axes, (3, 4))
     sides = {
         "labels": ("true labels", "random labels"),
-        "augmentation": ("no augmentation", "32 shifted copies of each image"),
+        "augmentation": ("no augmentation", "shifted copies"),
         "nonlinearity": ("relu", "hard sigmoid"),
         "optimiser": ("mini-batches", "full batches"),
     }
@@ -292,16 +297,22 @@ def test_pairs(drawings, tmp_path):
     for column, factor in zip(grid.T, FACTORS, strict=True):
         one, other = study.pairs[factor]
         for axes, name in zip(column, ("gap", "jacobian", "transitions"), strict=True):
-            assert (axes.get_xlabel(), axes.get_ylabel().replace("\n", " ")) == sides[factor]
+            assert (axes.get_xlabel(), axes.get_ylabel()) == sides[factor]
             assert {axes.get_xscale(), axes.get_yscale()} == {"linear" if name == "gap" else "log"}
             x, y = one.column(name), other.column(name)
-            np.testing.assert_array_equal(dots(axes), np.column_stack([x, y]))
+            depths = np.array(one.setting(lambda trial: trial.depth))
+            lines = {line.get_label(): line for line in axes.lines}
+            for depth, label in ((1, "1 hidden layer"), (3, "3 hidden layers"), (6, "6 hidden layers")):
+                np.testing.assert_array_equal(lines[label].get_xydata(), np.column_stack([x, y])[depths == depth])
             assert axes.get_title().endswith(f": {(y > x).sum()} of 4 above")
             counts.add((y > x).sum())
             low, high = axes.get_xlim()
             assert axes.get_ylim() == (low, high)
             (line,) = [line for line in axes.lines if line.get_linestyle() == "-"]
             np.testing.assert_array_equal(line.get_xydata(), [[low, low], [high, high]])
+            if (factor, name) == ("optimiser", "transitions"):
+                assert not axes.collections
+                continue
             (grey,) = axes.collections
             above, below = grey.get_paths()[0].contains_points(
                 [[low + 0.01 * (high - low), high - 0.01 * (high - low)], [high - 0.01 * (high - low), low * 1.01]]

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import say
+from experiments.sensitivity.figures.axes import UNFITTED, say
 from experiments.sensitivity.figures.trajectories import networks_looked_at
 from experiments.sensitivity.portraits import MARGIN
 from experiments.sensitivity.results import Study
@@ -44,7 +44,7 @@ def plane(study: Study, folder: Path) -> Drawn:
             axes.set(xticks=[0, 1], yticks=[0, 1])
             axes.grid(visible=False)
             if not study.portraits:
-                say(axes, "no network was looked at")
+                say(axes, UNFITTED)
         for axes in grid[-1]:
             axes.set_xlabel("towards the second image")
         caption = (

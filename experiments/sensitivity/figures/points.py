@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import drawable, legend, look, say
+from experiments.sensitivity.figures.axes import UNFITTED, drawable, legend, look, say
 from experiments.sensitivity.figures.trajectories import networks_looked_at
 from experiments.sensitivity.results import Floats, Study
 from experiments.style import figure, save
@@ -25,7 +25,7 @@ def points(study: Study, folder: Path) -> Drawn:
         for axes in grid[0]:
             axes.set(xscale="log", yscale="log", xlabel="loss of a test image (nats)")
             if not study.portraits:
-                say(axes, "no network was looked at")
+                say(axes, UNFITTED)
         grid[0, 0].set_ylabel(r"Jacobian norm $\|J\|_F$ at it")
         legend(drawing, grid.flat, ncols=4)
         images = " or ".join(f"{size:,}" for size in sorted(sizes)) or "no"

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import count, legend, look, say
+from experiments.sensitivity.figures.axes import UNFITTED, count, legend, look, say
 from experiments.sensitivity.portraits import KINDS
 from experiments.sensitivity.results import Floats, Networks, Study
 from experiments.style import figure, save
@@ -29,7 +29,7 @@ def trajectories(study: Study, folder: Path) -> Drawn:
             for anchor in _ANCHORS:
                 axes.axvline(anchor, color="black", linewidth=1.2, linestyle="--", zorder=1)
             if not study.portraits:
-                say(axes, "no network was looked at")
+                say(axes, UNFITTED)
         for axes in grid[:, 0]:
             axes.set_yscale("log")
         for axes in grid[:, 1]:
