@@ -51,8 +51,8 @@ def pairs(study: Study, folder: Path) -> Drawn:
         images = sorted({trial.examples for trial in trials})
         caption = (
             "Networks that differ in one thing only, which the axes name: a dot is a pair, above the diagonal where "
-            "the network of the vertical axis has more. Grey: where the paper finds the dots, the side that generalizes "
-            "worse has more; of the transitions of full batches it does not find it. Shifted copies: "
+            "the network of the vertical axis has more. Grey: where the paper finds the dots, the side that "
+            "generalizes worse has more; of the transitions of full batches it does not find it. Shifted copies: "
             f"{FACTORS['augmentation']['copies']} of each image, by up to {SHIFT} pixels each way. Pairs of which both "
             f"networks fit their training examples, n: {sizes}; {lost} pairs more do not. Training images: "
             f"{' or '.join(f'{size:,}' for size in images) or 'none'}."
