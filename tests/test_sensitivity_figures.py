@@ -19,7 +19,7 @@ from experiments.sensitivity.figures import (
 from experiments.sensitivity.figures.axes import diagonal, drawable, log_ticks
 from experiments.sensitivity.judgements import CLAIMS
 from experiments.sensitivity.portraits import KINDS, MARGIN
-from experiments.sensitivity.protocol import ACTIVATIONS, FACTORS, PAIRS, PORTRAITS, SWEEP, Trial
+from experiments.sensitivity.protocol import ACTIVATIONS, DEPTHS, FACTORS, PAIRS, PORTRAITS, SWEEP, Trial
 from experiments.sensitivity.results import Networks, studied
 from experiments.style import figure
 
@@ -28,7 +28,7 @@ ANGLES = 12
 
 
 def trial(part, seed, **settings):
-    given = {"dataset": "mnist", "depth": (1, 3, 6)[seed % 3], "width": 50, "activation": ACTIVATIONS[seed % 4]}
+    given = {"dataset": "mnist", "depth": DEPTHS[seed % 3], "width": 50, "activation": ACTIVATIONS[seed % 4]}
     given |= {"gain": 1.0, "learning_rate": 0.1, "batch": 32, "examples": 1234}
     return Trial(part, data="d", seed=seed, **given | settings)
 
@@ -228,7 +228,8 @@ def test_within_architectures(drawings, tmp_path):
     gap.within(study, tmp_path)
     # 12 architectures; the first three of them have six networks, the others five.
     titles = [axes.get_title().split("\n") for axes in drawings["within"].axes]
-    expected = ["1 x 50 relu", "3 x 50 relu6", "6 x 50 hard tanh", "1 x 50 relu6"]
+    expected = [f"{DEPTHS[k]} x 50 {name}" for k, name in enumerate(("relu", "relu6", "hard tanh"))]
+    expected.append(f"{DEPTHS[0]} x 50 relu6")
     assert [title[0] for title in titles] == [f"MNIST: {each}" for each in expected]
     networks = study.sweep["mnist"]
     numbers = np.arange(63)
@@ -240,7 +241,7 @@ def test_within_architectures(drawings, tmp_path):
 
 
 def test_unfitted(drawings, tmp_path):
-    trials = [trial(SWEEP, k, depth=depth, activation="relu") for k, depth in enumerate((1, 1, 1, 6))]
+    trials = [trial(SWEEP, k, depth=depth, activation="relu") for k, depth in enumerate((*DEPTHS[:1] * 3, DEPTHS[-1]))]
     results = [measured(np.random.default_rng(0)), *({"training_accuracy": each} for each in (0.75, 0.1, 0.99))]
     study = studied({"mnist": Networks(trials, results)}, made_up(**EMPTY).pairs, Networks([], []))
     unfitted.unfitted(study, tmp_path)
@@ -302,7 +303,8 @@ def test_pairs(drawings, tmp_path):
             x, y = one.column(name), other.column(name)
             depths = np.array(one.setting(lambda trial: trial.depth))
             lines = {line.get_label(): line for line in axes.lines}
-            for depth, label in ((1, "1 hidden layer"), (3, "3 hidden layers"), (6, "6 hidden layers")):
+            for depth in DEPTHS:
+                    label = f"{depth} hidden layer{'s' * (depth > 1)}"
                 np.testing.assert_array_equal(lines[label].get_xydata(), np.column_stack([x, y])[depths == depth])
             assert axes.get_title().endswith(f": {(y > x).sum()} of 4 above")
             counts.add((y > x).sum())

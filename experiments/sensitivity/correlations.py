@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.claims import interval
 from experiments.sensitivity.results import Floats, Networks
 
 # By what one may try to tell the gap, and how a person calls it: the paper's two measures, and what one tries first.
@@ -43,39 +44,37 @@ def correlation(networks: Networks, name: str, other: str = "gap") -> Correlatio
     if n < FEWEST:
         return Correlation(np.nan, -np.inf, np.inf, n)
     x, y = networks.column(name), networks.column(other)
-    return Correlation(_spearman(x, y, np.ones((1, n)))[0], *_interval(_spearman(x, y, _drawn(n, _rng()))), n)
+    return Correlation(_spearman(x, y, np.ones((1, n)))[0], *_interval(_spearman(x, y, _drawn(n))), n)
 
 
 def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
     """The mean of the rank correlations within the architectures of at least FEWEST networks, weighted by their number.
 
-    The bootstrap draws networks within each architecture. NaN for what is the same for all networks of one.
+    The bootstrap draws architectures: to draw among few networks makes ties, which weaken any correlation. NaN for what
+    is the same for all networks of an architecture.
     """
     groups: dict[object, list[int]] = {}
     for number, trial in enumerate(networks.trials):
         groups.setdefault(trial.architecture, []).append(number)
     large = [numbers for numbers in groups.values() if len(numbers) >= FEWEST]
-    total, rng = sum(map(len, large)), _rng()
     if not large:
         return Correlation(np.nan, -np.inf, np.inf, 0, 0)
     x, y = networks.column(name), networks.column(other)
-    value, resampled = 0.0, np.zeros(_RESAMPLES)
-    for numbers in large:
-        n = len(numbers)
-        value += n / total * _spearman(x[numbers], y[numbers], np.ones((1, n)))[0]
-        # Draws of a single network again and again have no correlation.
-        resampled += n / total * np.nan_to_num(_spearman(x[numbers], y[numbers], _drawn(n, rng)))
-    low, high = (np.nan, np.nan) if np.isnan(value) else _interval(resampled)
-    return Correlation(value, low, high, total, len(large))
+    sizes = [len(numbers) for numbers in large]
+    each = [_spearman(x[numbers], y[numbers], np.ones((1, len(numbers))))[0] for numbers in large]
+    both = np.stack([sizes, each], axis=1)
+    low, high = interval(both, _weighted_mean)
+    return Correlation(float(_weighted_mean(both[None])[0]), low, high, sum(sizes), len(large))
 
 
-def _rng() -> np.random.Generator:
-    return np.random.default_rng(0)
+def _weighted_mean(both: Floats) -> Floats:
+    """Of weights and numbers (r, n, 2), for each row."""
+    return np.asarray((both[..., 0] * both[..., 1]).sum(axis=1) / both[..., 0].sum(axis=1))
 
 
-def _drawn(n: int, rng: np.random.Generator) -> Floats:
+def _drawn(n: int) -> Floats:
     """How often each of n networks is drawn in each resample, (_RESAMPLES, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
 
 
 def _interval(resampled: Floats) -> tuple[float, float]:
