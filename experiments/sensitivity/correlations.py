@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.sensitivity.results import Floats, Networks
 
@@ -38,56 +39,51 @@ class Correlation(NamedTuple):
 
 
 def correlation(networks: Networks, name: str, other: str = "gap") -> Correlation:
-    """Of one measure and another, over all networks; the bootstrap draws networks."""
+    """Of one measure and another, over all networks; the bootstrap draws networks.
+
+    NaN for what is the same for all networks, or NaN for one of them.
+    """
     n = len(networks)
     if n < FEWEST:
         return Correlation(np.nan, -np.inf, np.inf, n)
-    x, y = networks.column(name), networks.column(other)
-    return Correlation(_spearman(x, y, np.ones((1, n)))[0], *_interval(_spearman(x, y, _drawn(n, _rng()))), n)
+    return _averaged(networks, [np.arange(n)], name, other)
 
 
 def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
     """The mean of the rank correlations within the architectures of at least FEWEST networks, weighted by their number.
 
-    The bootstrap draws networks within each architecture. NaN for what is the same for all networks of one.
+    The bootstrap draws networks within each architecture. NaN if the correlation of one is.
     """
     groups: dict[object, list[int]] = {}
     for number, trial in enumerate(networks.trials):
         groups.setdefault(trial.architecture, []).append(number)
-    large = [numbers for numbers in groups.values() if len(numbers) >= FEWEST]
-    total, rng = sum(map(len, large)), _rng()
-    if not large:
-        return Correlation(np.nan, -np.inf, np.inf, 0, 0)
-    x, y = networks.column(name), networks.column(other)
+    large = [np.array(numbers) for numbers in groups.values() if len(numbers) >= FEWEST]
+    return _averaged(networks, large, name, other) if large else Correlation(np.nan, -np.inf, np.inf, 0, 0)
+
+
+def _averaged(networks: Networks, groups: list[NDArray[np.intp]], name: str, other: str) -> Correlation:
+    """The mean of the correlations of groups of networks, given by their places, and its interval."""
+    columns = networks.column(name), networks.column(other)
+    total, rng = sum(map(len, groups)), np.random.default_rng(0)
     value, resampled = 0.0, np.zeros(_RESAMPLES)
-    for numbers in large:
-        n = len(numbers)
-        value += n / total * _spearman(x[numbers], y[numbers], np.ones((1, n)))[0]
+    for places in groups:
+        x, y = (column[places] for column in columns)
+        n = len(places)
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
+        value += n / total * float(_spearman(x, y, np.ones((1, n)))[0])
         # Draws of a single network again and again have no correlation.
-        resampled += n / total * np.nan_to_num(_spearman(x[numbers], y[numbers], _drawn(n, rng)))
-    low, high = (np.nan, np.nan) if np.isnan(value) else _interval(resampled)
-    return Correlation(value, low, high, total, len(large))
-
-
-def _rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def _drawn(n: int, rng: np.random.Generator) -> Floats:
-    """How often each of n networks is drawn in each resample, (_RESAMPLES, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
-
-
-def _interval(resampled: Floats) -> tuple[float, float]:
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(low), float(high)
+        resampled += n / total * np.nan_to_num(_spearman(x, y, drawn))
+    low, high = (np.nan, np.nan) if np.isnan(value) else np.quantile(resampled, [0.025, 0.975]).tolist()
+    return Correlation(value, low, high, total, len(groups))
 
 
 def _spearman(x: Floats, y: Floats, times: Floats) -> Floats:
     """Spearman's rank correlation of x and y (n,) for each row of `times` (r, n): how often each point counts.
 
-    NaN where all points that count have one rank.
+    NaN where all points that count have one rank, and if a number is NaN.
     """
+    if np.isnan([x, y]).any():
+        return np.full(len(times), np.nan)
     p, q = _centred_ranks(x, times), _centred_ranks(y, times)
     covariance, p_square, q_square = ((times * a * b).sum(axis=1) for a, b in ((p, q), (p, p), (q, q)))
     norm = np.sqrt(p_square * q_square)
