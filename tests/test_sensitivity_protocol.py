@@ -14,7 +14,7 @@ from npnet.errors import ArgumentError, DataError
 from npnet.images import standardised
 from npnet.mlp import MLP
 
-TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 20, "relu", 1.0, 0.05, 16, 40)
+TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 12, "relu", 1.0, 0.2, 16, 40)
 
 
 def colourful(n=60, rows=6, columns=5):
@@ -139,7 +139,7 @@ def test_examples_are_standardised_and_in_proportion(dataset):
 
 
 def test_what_a_trial_is_not_about_does_not_change_its_examples(dataset):
-    x, labels = protocol.examples(TRIAL, dataset)
+    x, _ = protocol.examples(TRIAL, dataset)
     for change in ({"activation": "hard_sigmoid"}, {"batch": None}, {"random_labels": True}, {"part": PORTRAITS}):
         np.testing.assert_array_equal(protocol.examples(dataclasses.replace(TRIAL, **change), dataset)[0], x)
     others, _ = protocol.examples(dataclasses.replace(TRIAL, seed=4), dataset)
@@ -185,7 +185,7 @@ def test_images_in_colour():
     assert test.shape == (30, 90)
     np.testing.assert_array_equal(test[4], standardised(data.test_images)[4].ravel())
     net = protocol.network(TRIAL, data)
-    assert net == MLP((90, 20, 20, 10), "relu", "softmax", bias=False)
+    assert net == MLP((90, 12, 12, 10), "relu", "softmax", bias=False)
     assert len(protocol.trained(TRIAL, net, x, labels).history) > 0
 
 
@@ -253,7 +253,7 @@ def test_what_does_not_become_better_for_long_is_given_up(dataset, batch, patien
     # Without a learning rate there is nothing to see.
     trial = dataclasses.replace(TRIAL, learning_rate=0.0, batch=batch)
     x, labels = protocol.examples(trial, dataset)
-    found = protocol.trained(trial, protocol.network(trial, dataset), x[:20], labels[:20])
+    found = protocol.trained(trial, protocol.network(trial, dataset), x[:10], labels[:10])
     assert (found.epoch, len(found.history)) == (1, 1 + patience)
 
 
