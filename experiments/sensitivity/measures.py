@@ -48,7 +48,7 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
     if result["training_accuracy"] < 1:
         return result
     test = test_images(data)
-    points = stream(Draw.POINTS, trial.examples).permutation(len(test))
+    points = stream(Draw.POINTS).permutation(len(test))
     norms = jacobian_norms(net, theta, test[points[:NORM_POINTS]])
     images = test[points[:PATH_POINTS]].reshape(-1, *data.test_images.shape[1:])
     columns = images.shape[-1]

@@ -54,7 +54,7 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
     theta = training.theta
     x = x.reshape(len(x), -1)
     test = test_images(data)
-    chosen = stream(Draw.POINTS, trial.examples).permutation(len(test))[:NORM_POINTS]
+    chosen = stream(Draw.POINTS).permutation(len(test))[:NORM_POINTS]
     points, truth = test[chosen], data.test_labels[chosen]
     planes, pictures = {}, {}
     for name, parameters in (("before", initial_theta(trial, net)), ("after", theta)):
