@@ -9,20 +9,11 @@ from experiments.sensitivity import protocol
 from experiments.sensitivity.protocol import DEFAULT, FACTORS, FULL, PORTRAITS, QUICK, SWEEP, Draw, Scale, Trial
 from experiments.trials import stream
 from npnet.backprop import forward
-from npnet.datasets import Dataset
 from npnet.errors import ArgumentError, DataError
 from npnet.images import standardised
 from npnet.mlp import MLP
 
-TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 12, "relu", 1.0, 0.2, 16, 40)
-
-
-def colourful(n=60, rows=6, columns=5):
-    """Like CIFAR-10: images (n, 3, rows, columns), the test images half as many."""
-    rng = np.random.default_rng(0)
-    labels = np.tile(np.arange(10, dtype=np.uint8), n // 10)
-    images = rng.integers(0, 256, (n, 3, rows, columns), dtype=np.uint8)
-    return Dataset("cifar10", images, labels, images[: n // 2], labels[: n // 2], {})
+TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 16, "relu", 1.0, 0.1, 16, 40)
 
 
 # How they are drawn.
@@ -155,8 +146,8 @@ def test_random_labels_are_right_as_often_as_chance_has_it(dataset, n, right):
 
 
 @pytest.mark.parametrize("colour", [False, True])
-def test_copies_are_wrapped_shifts_of_their_image(dataset, colour):
-    data = colourful() if colour else dataset
+def test_copies_are_wrapped_shifts_of_their_image(dataset, colourful, colour):
+    data = colourful if colour else dataset
     plain, true = protocol.examples(TRIAL, data)
     trial = dataclasses.replace(TRIAL, copies=8)
     x, labels = protocol.examples(trial, data)
@@ -176,17 +167,16 @@ def test_copies_are_wrapped_shifts_of_their_image(dataset, colour):
     np.testing.assert_array_equal(protocol.examples(noisy, data)[1], np.tile(one, 9))
 
 
-def test_images_in_colour():
-    data = colourful()
-    x, labels = protocol.examples(TRIAL, data)
+def test_images_in_colour(colourful):
+    x, labels = protocol.examples(TRIAL, colourful)
     assert x.shape == (40, 3, 6, 5)
     np.testing.assert_allclose(x.std(axis=(1, 2, 3)), 1, atol=1e-6)
-    test = protocol.test_images(data)
-    assert test.shape == (30, 90)
-    np.testing.assert_array_equal(test[4], standardised(data.test_images)[4].ravel())
-    net = protocol.network(TRIAL, data)
-    assert net == MLP((90, 12, 12, 10), "relu", "softmax", bias=False)
-    assert len(protocol.trained(TRIAL, net, x, labels).history) > 0
+    test = protocol.test_images(colourful)
+    assert test.shape == (60, 90)
+    np.testing.assert_array_equal(test[4], standardised(colourful.test_images)[4].ravel())
+    net = protocol.network(TRIAL, colourful)
+    assert net == MLP((90, 16, 16, 10), "relu", "softmax", bias=False)
+    assert protocol.trained(TRIAL, net, x, labels).history[-1]["fitted"] == 1
 
 
 def test_test_images_are_standardised_once(dataset):
@@ -206,9 +196,9 @@ def test_test_images_are_standardised_once(dataset):
         ),
     ],
 )
-def test_check_of_the_number_of_examples(dataset, change, kind, said):
+def test_check_of_the_number_of_examples(dataset, colourful, change, kind, said):
     scale = Scale(1, 1, 1, examples=30, pair_examples=120)
-    protocol.check([dataset, colourful(120)], scale)
+    protocol.check([dataset, colourful], scale)
     protocol.check([dataset], dataclasses.replace(scale, examples=120))
     with pytest.raises(kind, match=f"^{said}$"):
         protocol.check([dataset], dataclasses.replace(scale, **change))
@@ -218,10 +208,10 @@ def test_check_of_the_number_of_examples(dataset, change, kind, said):
 @pytest.mark.parametrize(
     ("labels", "said"), [(np.arange(30) % 9, "no label 9"), (np.arange(33) % 11, "the label 10")], ids=["few", "many"]
 )
-def test_check_of_labels(part, file, labels, said):
-    broken = dataclasses.replace(colourful(), **{part: labels.astype(np.uint8)})
+def test_check_of_labels(colourful, part, file, labels, said):
+    broken = dataclasses.replace(colourful, **{part: labels.astype(np.uint8)})
     with pytest.raises(DataError, match=f"^cifar10: found {said} in the {file} file, expected all of 0 to 9$"):
-        protocol.check([colourful(), broken], Scale(1, 1, 1, 30, 30))
+        protocol.check([colourful, broken], Scale(1, 1, 1, 30, 30))
 
 
 # How they begin, and until when they are trained.
