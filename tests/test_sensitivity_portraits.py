@@ -220,13 +220,14 @@ def small(monkeypatch):
     for name, value in (
         ("ELLIPSES", 2),
         ("ANGLES", 12),
-        ("STEPS", 48),
+        ("STEPS", 24),
         ("PLANES", 2),
-        ("SIDE", 18),
+        ("SIDE", 9),
         ("NORM_POINTS", 20),
     ):
         monkeypatch.setattr(portraits, name, value)
     monkeypatch.setattr(portraits, "ANCHORS", (2, 6, 10))
+    monkeypatch.setattr(protocol, "CERTAIN", 0.1)
 
 
 def cross_entropies(net, theta, x, labels):
@@ -282,4 +283,4 @@ def test_a_portrait_of_images_in_colour(colourful, small):
     found = portraits.measure(TRIAL, colourful)
     assert found["training_accuracy"] == 1
     assert len(found["points"]["norm"]) == 20
-    assert np.shape(found["pictures"]["after"]) == (18, 18)
+    assert np.shape(found["pictures"]["after"]) == (9, 9)
