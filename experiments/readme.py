@@ -17,7 +17,7 @@ from typing import Protocol
 from experiments.store import write_atomically
 from npnet.errors import ArgumentError
 
-SHOWN = ("low_capacity", "benchmark")
+SHOWN = ("low_capacity", "sensitivity", "benchmark")
 _HERE = Path(__file__).parent
 README = _HERE.parent / "README.md"
 

@@ -20,6 +20,8 @@ from experiments.store import write_atomically
 
 # M. Okabe and K. Ito, "Color Universal Design" (2008), without the yellow that is lost on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# What has a colour has a marker as well.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _DPI = 120
 _GAP, _PADDING = 0.02, 0.1  # between panels and caption, of the figure's height; around the image, in inches

@@ -44,14 +44,17 @@ def standardised(images: ArrayLike) -> NDArray[np.float32]:
         if not (finite := np.isfinite(block).all(axis=1)).all():
             image = start + int(finite.argmin())
             raise DataError(f"images: found NaN or inf in image {image}, expected finite numbers")
-        # The deviation of an image of one value is then exactly 0, whatever the rounding of its mean.
+        # Whatever the rounding of its mean, an image of one value is exactly 0 then.
         block -= block[:, :1].copy()
         block -= block.mean(axis=1, keepdims=True)
-        deviation = np.sqrt((block**2).mean(axis=1, keepdims=True))
-        if not deviation.all():
-            image = start + int(deviation.argmin())
+        largest = np.abs(block).max(axis=1, keepdims=True)
+        if not largest.all():
+            image = start + int(largest.argmin())
             raise DataError(f"images: found deviation 0 in image {image}, expected pixels that differ")
-        result[start : start + _BLOCK] = block / deviation
+        # No square overflows or vanishes then.
+        block /= largest
+        block /= np.sqrt((block**2).mean(axis=1, keepdims=True))
+        result[start : start + _BLOCK] = block
     return result.reshape(images.shape)
 
 

@@ -17,6 +17,7 @@ from experiments.claims import (
     interval,
     judge_all,
     markdown,
+    sign_test,
     spread,
     terminal,
 )
@@ -169,3 +170,22 @@ def test_spread_of_other_digits():
 def test_spread_of_nothing():
     with pytest.raises(ArgumentError, match=r"^values is empty, expected one number per seed$"):
         spread([])
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        ([1, 1, 1, 1, 1, 1], (6, 6, 2 / 64)),
+        ([-1, -2, -3], (0, 3, 2 / 8)),
+        ([1, 1, 1, -1], (3, 4, 2 * 5 / 16)),
+        ([1, -1], (1, 2, 1.0)),
+        ([0, 0, 5, np.nan], (1, 1, 1.0)),
+        ([], (0, 0, 1.0)),
+    ],
+)
+def test_the_sign_test_is_exact(differences, expected):
+    assert sign_test(np.array(differences, dtype=float)) == expected
+
+
+def test_a_sign_test_in_words():
+    assert str(sign_test(np.array([1.0] * 6))) == "6 of 6 (p = 0.031)"

@@ -144,6 +144,18 @@ def test_the_gradient_of_a_saturated_probability_keeps_its_digits():
         assert found[0, 0] == pytest.approx(2 * math.exp(-40), rel=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gradient_of_a_class_that_is_certain_keeps_its_digits(dtype):
+    net, theta = MLP((1, 3), loss="softmax", bias=False), np.array([50, 0, 1], dtype)
+    # Of z = (50 x, 0, x) at x = 1: dp_c/dx = p_c (w_c - sum of p w), and p_0 is 1 even in float64.
+    p = np.exp([0.0, -50, -49])
+    expected = [50 * p[1] + 49 * p[2], -50 * p[1], -49 * p[2]]
+    found = jacobian(net, theta, [[1.0]], "probability")[0, :, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == np.float32 else 1e-12)
+    for output in range(3):
+        assert input_gradient(net, theta, [[1.0]], "probability", output=output)[0, 0] == found[output]
+
+
 @given(cases(losses=("softmax",)))
 def test_gradients_of_the_classes_probabilities_sum_to_zero(case):
     net, theta, x, _ = case

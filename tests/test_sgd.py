@@ -563,6 +563,63 @@ def test_early_stopping_keeps_the_best_parameters(values, patience, larger, run,
     assert np.array_equal(found.theta, thetas[best])
 
 
+@pytest.mark.parametrize(
+    ("values", "larger", "enough", "run", "best"),
+    [
+        ([5, 3, 2, 1], False, 3, 2, 2),
+        ([5, 3.01, 2.5, 1], False, 3, 3, 3),
+        ([5, 6, 4, 3], False, 5, 1, 1),
+        ([5, 7, 9, 11], True, 7, 2, 2),
+        ([5, 6.99, 9, 11], True, 7, 3, 3),
+        ([5, 3, 4, 6], True, 5, 1, 1),
+        ([5, 3, 4, 6], False, 0, 4, 2),
+        ([0.5, 0, 0, 0], False, 0, 2, 2),
+        ([0.5, 1, 1, 1], True, 1.0, 2, 2),
+        ([NAN, NAN, 1, 0], False, 2, 3, 3),
+        ([5, 6, 7, 8, 9, 1], False, 2, 5, 1),
+        ([math.inf, 3, 2], True, math.inf, 1, 1),
+    ],
+)
+def test_training_stops_at_what_is_good_enough(values, larger, enough, run, best):
+    thetas, stop = [THETA], EarlyStopping("score", 4, larger, enough)
+
+    def score(theta):
+        thetas.append(theta)
+        return {"score": values[len(thetas) - 2]}
+
+    found = train(NET, THETA, X, Y, epochs=len(values), learning_rate=0.5, evaluate_theta=score, stop=stop)
+    assert (len(found.history), found.epoch) == (run, best)
+    assert np.array_equal(found.theta, thetas[best])
+
+
+def test_a_network_that_is_good_enough_leaves_the_others():
+    values = [[3, 2, 1, 1, 1], [1, 2, 0, 0, 0], [5, 4, 3, 2, 2]]
+
+    def score():
+        left = [iter(each) for each in values]
+        return lambda number, theta: {"score": next(left[number])}
+
+    together, alone = company(epochs=5, score=score, stop=EarlyStopping("score", 9, enough=1))
+    for found, wanted in zip(together, alone, strict=True):
+        np.testing.assert_allclose(found.theta, wanted.theta, rtol=1e-9, atol=1e-12)
+    assert [len(found.history) for found in together] == [3, 1, 5]
+    assert [found.epoch for found in together] == [3, 1, 4]
+
+
+def test_what_suffices():
+    loss, accuracy = EarlyStopping("loss", 1, enough=2), EarlyStopping("accuracy", 1, True, enough=2)
+    for value, small, large in [(1, True, False), (2, True, True), (3, False, True), (NAN, False, False)]:
+        assert (loss.suffices(value), accuracy.suffices(value)) == (small, large)
+    for larger in (False, True):
+        for value in (-math.inf, 0, math.inf, NAN):
+            assert not EarlyStopping("loss", 1, larger).suffices(value)
+
+
+def test_what_is_enough_is_a_number():
+    with pytest.raises(ArgumentError, match=r"^enough: found nan, expected a number or None$"):
+        EarlyStopping("train_loss", 1, enough=NAN)
+
+
 def test_what_improves():
     loss, accuracy = EarlyStopping("train_loss", 1), EarlyStopping("train_accuracy", 1, larger_is_better=True)
     assert not loss.larger_is_better

@@ -8,9 +8,7 @@ from matplotlib.ticker import LogLocator
 
 from experiments.benchmark.peers import SYSTEMS
 from experiments.benchmark.training import Row, flops_an_epoch
-from experiments.style import COLOURS, figure, save
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+from experiments.style import COLOURS, MARKERS, figure, save
 
 
 def draw(

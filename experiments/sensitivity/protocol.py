@@ -40,9 +40,9 @@ MOMENTA = (0.0, 0.9)
 CLASSES = 10
 SHIFT = 4  # pixels
 # Gains of the portraits' initial weights, and a learning rate that each bears.
-PORTRAIT_GAINS: Mapping[float, float] = MappingProxyType({1.0: 0.05, 1.5: 0.01})
+PORTRAIT_GAINS: Mapping[float, float] = MappingProxyType({1.0: 0.05, 1.4: 0.01})
 # A portrait's loss on its training examples, at which it is certain of them.
-CERTAIN = 1e-3
+CERTAIN = 3e-4
 
 
 @dataclass(frozen=True)
@@ -263,10 +263,10 @@ def accuracy(net: MLP, theta: NDArray[np.floating], x: NDArray[Any], labels: NDA
 def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> Training:
     """Train until the training accuracy is 1 after an epoch, or has not become better for long; portraits for longer.
 
-    A portrait stops when its training loss is CERTAIN. "Long" is a fifth of the most epochs, and these are 150, or
-    1,000 of a single step each with full batches.
+    A portrait stops when its training loss is CERTAIN. "Long" is a fifth of the most epochs, and these are 150, for
+    portraits 500, and with full batches 1,000 of a single step each.
     """
-    epochs = 150 if trial.batch else 1000
+    epochs = 500 if trial.part == PORTRAITS else 150 if trial.batch else 1000
     stop = EarlyStopping("fitted", epochs // 5, larger_is_better=True, enough=1.0)
     if trial.part == PORTRAITS:
         stop = EarlyStopping("train_loss", epochs // 5, enough=CERTAIN)

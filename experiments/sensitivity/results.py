@@ -61,7 +61,7 @@ class Study:
     lost
         For each factor the number of pairs of which one or both do not.
     portraits
-        By the gain of the initial weights.
+        That fit, by the gain of the initial weights.
     fitted
         Number of all networks that fit their training examples, those of lost pairs and the portraits included; the
         common side of all factors counts once.
@@ -80,6 +80,7 @@ def studied(
 ) -> Study:
     """Sort out what fits and what does not."""
     both = {factor: one.fitted & other.fitted for factor, (one, other) in pairs.items()}
+    portraits = portraits.where(portraits.fitted)
     gains = portraits.setting(lambda trial: trial.gain)
     everything = (*sweep.values(), *(side for sides in pairs.values() for side in sides), portraits)
     return Study(

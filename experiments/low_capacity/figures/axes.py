@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 from experiments.claims import deviation
 from experiments.low_capacity.protocol import AS_RELEASED, CORRECTED
 from experiments.low_capacity.results import Results
-from experiments.style import COLOURS
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+from experiments.style import COLOURS, MARKERS
 
 
 def seeds(results: Results) -> str:

@@ -15,12 +15,12 @@ from experiments.low_capacity.difficulty import (
     mean,
     minimum_width,
 )
-from experiments.low_capacity.figures.axes import MARKERS, seeds
+from experiments.low_capacity.figures.axes import seeds
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import PAIRS
 from experiments.low_capacity.results import Pair, Results, pair_name
 from experiments.page import Drawn
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, MARKERS, figure, save
 from npnet.saliency import rank_correlation
 
 _GREY = "#808080"

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.low_capacity.figures.axes import MARKERS, line, seeds
+from experiments.low_capacity.figures.axes import line, seeds
 from experiments.low_capacity.judgements.inside import information as numbers
 from experiments.low_capacity.measures.representation import WIDTHS
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import PRUNED_PERCENT, SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results
 from experiments.page import Drawn
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, MARKERS, figure, save
 
 _ROWS = {
     "output": "information of\nthe output (bit)",

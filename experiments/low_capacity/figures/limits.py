@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from experiments.claims import deviation
-from experiments.low_capacity.figures.axes import MARKERS, seeds, width_axis
+from experiments.low_capacity.figures.axes import seeds, width_axis
 from experiments.low_capacity.limits import DENSE, METHODS, POINT, RETRAINED, curve, largest
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import SEARCH_PAIR
 from experiments.low_capacity.results import Results, pair_name
 from experiments.page import Drawn
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, MARKERS, figure, save
 
 _REMOVED = (0, 50, 80, 90, 95, 98, 99, 99.5, 99.9)
 _RIGHT = (50, 80, 90, 95, 98, 99, 99.5)

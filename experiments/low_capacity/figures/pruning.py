@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.low_capacity.figures.axes import MARKERS, line, seeds, width_axis
+from experiments.low_capacity.figures.axes import line, seeds, width_axis
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED
 from experiments.low_capacity.published import (
     PRUNED_PERCENT,
@@ -14,7 +14,7 @@ from experiments.low_capacity.published import (
 )
 from experiments.low_capacity.results import Results, pair_name
 from experiments.page import Drawn
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, MARKERS, figure, save
 
 _JUDGED = {AS_RELEASED: "held-out fifth of the training file", CORRECTED: "official test file"}
 

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.low_capacity.figures.axes import MARKERS, line, seeds, width_axis
+from experiments.low_capacity.figures.axes import line, seeds, width_axis
 from experiments.low_capacity.judgements.inside import representation
 from experiments.low_capacity.measures.representation import COMPARED, PRUNINGS, WIDTHS
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results
 from experiments.page import Drawn
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, MARKERS, figure, save
 from npnet.representation import principal_components
 
 LABELS = {"dense": "dense", "divided twice": '"95 %" divided twice', "pruned": "true 95 %"}

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import interval
-from experiments.low_capacity.figures.axes import MARKERS, line, seeds
+from experiments.low_capacity.figures.axes import line, seeds
 from experiments.low_capacity.judgements.inside import CORRUPTIONS, LARGE, SMALL, last_change, matched_change
 from experiments.low_capacity.measures.robustness import WIDTHS, Row, at_clean
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import NOISE_PAIR, PATCH, SIGMAS
 from experiments.low_capacity.results import Results
 from experiments.page import Drawn
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, MARKERS, figure, save
 
 _FOLLOWED = {"gaussian noise 0.3": "noise, sigma 0.3", "gaussian noise 0.5": "noise, sigma 0.5"}
 _FOLLOWED |= {f"occlusion {PATCH}": f"{PATCH} x {PATCH} patch of zeros"}

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import deviation
-from experiments.low_capacity.figures.axes import MARKERS, line, seeds, width_axis
+from experiments.low_capacity.figures.axes import line, seeds, width_axis
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import (
     NOISE_WIDTHS,
@@ -18,7 +18,7 @@ from experiments.low_capacity.published import (
 )
 from experiments.low_capacity.results import Results
 from experiments.page import Drawn
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, MARKERS, figure, save
 
 MEASURES = {"overlap": "most salient 5 %\nof pixels shared", "rank_correlation": "rank correlation"}
 _PATCH_AT = 0.65  # Where the occlusion stands on the axis of the noise.

@@ -56,7 +56,7 @@ def _in_portraits(study: Study, unit: str, judge: Callable[[Points], tuple[str, 
     if not found:
         return Judgement("no networks", Verdict.OPEN)
     texts, true = zip(*found, strict=True)
-    return Judgement(f"{unit}; {'; '.join(texts)}", Verdict.HOLDS if all(true) else Verdict.FAILS)
+    return Judgement(f"{unit}, {'; '.join(texts)}", Verdict.HOLDS if all(true) else Verdict.FAILS)
 
 
 def peaks_at_ln2(study: Study) -> Judgement:

@@ -30,7 +30,7 @@ def by_gain(measured: str, true_for: Mapping[float, bool]) -> Judgement:
 def _judged(study: Study, unit: str, judge: Callable[[Networks], tuple[str, bool]]) -> Judgement:
     found = {gain: judge(networks) for gain, networks in study.portraits.items()}
     text = "; ".join(f"gain {gain:g}: {text}" for gain, (text, _) in found.items())
-    return by_gain(f"{unit}; {text}", {gain: true for gain, (_, true) in found.items()})
+    return by_gain(f"{unit}, {text}", {gain: true for gain, (_, true) in found.items()})
 
 
 def ellipses(networks: Networks, kind: str, name: str) -> Floats:
@@ -38,34 +38,32 @@ def ellipses(networks: Networks, kind: str, name: str) -> Floats:
     return np.array([result["ellipses"][kind][name] for result in networks.results], dtype=np.float64)
 
 
-def dip(networks: Networks, kind: str) -> Floats:
-    """Orders of magnitude between the peaks and the anchors, the median over the ellipses of each network."""
+def dips(networks: Networks, kind: str) -> Floats:
+    """Orders of magnitude between the peaks and the anchors, for each ellipse."""
     with np.errstate(invalid="ignore"):
-        return np.median(ellipses(networks, kind, "peaks") - ellipses(networks, kind, "anchors"), axis=1)
+        return (ellipses(networks, kind, "peaks") - ellipses(networks, kind, "anchors")).ravel()
 
 
-def dips(kind: str, study: Study) -> Judgement:
+def dip(kind: str, study: Study) -> Judgement:
     """Ask whether the norm dips at the anchors of an ellipse."""
 
     def judge(networks: Networks) -> tuple[str, bool]:
-        found = dip(networks, kind)
-        return _listed(found), bool((found >= DIP).all())
+        return _median(dips(networks, kind)), bool(np.median(dips(networks, kind)) >= DIP)
 
-    unit = "orders of magnitude from the peaks to the anchors, for each network the median over its ellipses"
-    return _judged(study, unit, judge)
+    return _judged(study, "orders of magnitude from the peaks to the anchors, median over ellipses", judge)
 
 
 def flat_and_high(study: Study) -> Judgement:
     """Ask whether the norm is flat along random ellipses, and above its level on the others."""
 
     def judge(networks: Networks) -> tuple[str, bool]:
-        found = dip(networks, RANDOM)
-        levels = {kind: np.median(ellipses(networks, kind, "level"), axis=1) for kind in KINDS}
-        text = ", ".join(f"{kind} {_listed(10**level, '.2g')}" for kind, level in levels.items())
-        higher = (levels[RANDOM] > levels[DIFFERENT]) & (levels[RANDOM] > levels[SAME])
-        return f"{_listed(found)}, level {text}", bool(((found < FLAT) & higher).all())
+        found = dips(networks, RANDOM)
+        levels = {kind: float(np.median(ellipses(networks, kind, "level"))) for kind in KINDS}
+        text = ", ".join(f"{10**level:.2g} for {kind}" for kind, level in levels.items())
+        higher = levels[RANDOM] > max(levels[DIFFERENT], levels[SAME])
+        return f"{_median(found)}, norm {text}", bool(np.median(found) < FLAT and higher)
 
-    unit = "orders of magnitude from the peaks to the anchors of random ellipses, and median norm along the ellipses"
+    unit = "orders of magnitude from the peaks to the anchors of random ellipses, and median norm along ellipses"
     return _judged(study, unit, judge)
 
 
@@ -74,7 +72,7 @@ def ordered(study: Study) -> Judgement:
 
     def judge(networks: Networks) -> tuple[str, bool]:
         means = {kind: ellipses(networks, kind, "transitions").mean(axis=1) for kind in (SAME, DIFFERENT, RANDOM)}
-        text = ", ".join(f"{kind} {_listed(mean, '.0f')}" for kind, mean in means.items())
+        text = ", ".join(f"{kind} {_listed(mean)}" for kind, mean in means.items())
         return text, bool(((means[SAME] < means[DIFFERENT]) & (means[DIFFERENT] < means[RANDOM])).all())
 
     return _judged(study, "transitions along an ellipse, for each network the mean", judge)
@@ -98,18 +96,27 @@ def _density(networks: Networks, name: str) -> Floats:
     return np.array([each["near"] / each["everywhere"] for each in planes])
 
 
-def _listed(values: Floats, form: str = ".1f") -> str:
-    return " ".join(f"{value:{form}}" for value in values)
+def _median(values: Floats) -> str:
+    """Over ellipses, with the interval of the bootstrap."""
+    low, high = interval(values, lambda resamples: np.median(resamples, axis=1))
+    return f"{np.median(values):.1f} [{low:.1f}, {high:.1f}] (n = {len(values)})"
 
 
-_ALL = "in every network; holds only if the initial weights have a gain if it is so for those of that gain"
-_DIPS = f"holds if the norm at the anchors is at least {DIP:g} orders of magnitude below the peaks between them, {_ALL}"
+def _listed(values: Floats) -> str:
+    return " ".join(f"{value:.0f}" for value in values)
+
+
+_IF = "holds only if the initial weights have a gain if it is so for the networks of that gain"
+_DIPS = (
+    f"holds if the norm at the anchors is {DIP:g} or more orders of magnitude below the peaks between them, in the "
+    f"median over all ellipses; {_IF}"
+)
 CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
         "On an ellipse through three training examples of different classes the Jacobian norm dips at each of them",
         "by four or more orders of magnitude",
         _DIPS,
-        partial(dips, DIFFERENT),
+        partial(dip, DIFFERENT),
         "trajectories.png",
         GROUP,
     ),
@@ -117,7 +124,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "So it does if the three are of the same class",
         "norms of 1e2 to 3e3 between deep dips",
         _DIPS,
-        partial(dips, SAME),
+        partial(dip, SAME),
         "trajectories.png",
         GROUP,
     ),
@@ -125,7 +132,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "On an ellipse through random points it is flat, and higher",
         "3e4 to 4e4 all along",
         f"holds if the same difference is less than {FLAT:g} order of magnitude, and the median norm along random "
-        f"ellipses is above that along the others, {_ALL}",
+        f"ellipses is above that along the others; {_IF}",
         flat_and_high,
         "trajectories.png",
         GROUP,
@@ -133,7 +140,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
         "The path crosses more linear pieces between different classes than within one, and most off the data",
         "about 50 a step for the same class, 63 to 175 for different classes, about 145 for random points",
-        f"holds if the mean number of transitions along an ellipse is in this order, {_ALL}",
+        f"holds if the mean number of transitions along an ellipse is in this order in every network; {_IF}",
         ordered,
         "trajectories.png",
         GROUP,
@@ -143,7 +150,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "seen in a picture of one plane",
         "holds if the boundaries of the last hidden layer near three training examples of different classes are rarer "
         "than everywhere in the picture of their plane, and relatively rarer than before training (95 % intervals over "
-        "planes); holds only if the initial weights have a gain if it is so for those of that gain",
+        f"planes); {_IF}",
         sparse,
         "plane.png",
         GROUP,
