@@ -93,6 +93,18 @@ def test_measures(dataset, few, activation):
     assert {name: found[name] for name in alone} == pytest.approx(alone)
 
 
+def test_steps_are_doubled_from_two_to_32_until_the_mean_changes_by_less_than_a_twentieth(dataset, few, monkeypatch):
+    asked, counted = [], measures.mean_transitions
+
+    def count(net, theta, paths, k, **options):
+        asked.append((k, options))
+        return counted(net, theta, paths, k, **options)
+
+    monkeypatch.setattr(measures, "mean_transitions", count)
+    measure(TRIAL, dataset)
+    assert asked == [(2 * 7, {"tolerance": 0.05, "most": 32 * 7})]
+
+
 def test_of_what_does_not_fit_there_are_two_numbers(dataset, few):
     found = measure(dataclasses.replace(TRIAL, learning_rate=0.0), dataset)
     assert found.keys() == {"epochs", "training_accuracy"}
