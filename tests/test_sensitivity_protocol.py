@@ -251,13 +251,23 @@ def test_what_does_not_become_better_for_long_is_given_up(dataset, batch, patien
     assert (found.epoch, len(found.history)) == (1, 1 + patience)
 
 
-def test_a_portrait_is_trained_until_it_is_certain(dataset):
-    trial = dataclasses.replace(TRIAL, part=PORTRAITS, learning_rate=0.3)
+def test_a_portrait_is_trained_until_it_is_certain(dataset, monkeypatch):
+    monkeypatch.setattr(protocol, "CERTAIN", 0.1)
+    trial = dataclasses.replace(TRIAL, part=PORTRAITS)
     x, labels = protocol.examples(trial, dataset)
     found = protocol.trained(trial, protocol.network(trial, dataset), x, labels)
     losses = [row["train_loss"] for row in found.history]
     assert losses[-1] <= protocol.CERTAIN < min(losses[:-1])
     assert found.history[-2]["fitted"] == 1
+
+
+@pytest.mark.parametrize(("part", "batch", "epochs"), [(SWEEP, 16, 150), (SWEEP, None, 1000), (PORTRAITS, 16, 500)])
+def test_the_most_epochs(dataset, monkeypatch, part, batch, epochs):
+    asked = {}
+    monkeypatch.setattr(protocol, "train", lambda *args, **options: asked.update(options))
+    trial = dataclasses.replace(TRIAL, part=part, batch=batch)
+    protocol.trained(trial, protocol.network(trial, dataset), *protocol.examples(trial, dataset))
+    assert (asked["epochs"], asked["stop"].patience) == (epochs, epochs // 5)
 
 
 def test_momentum_is_that_of_the_trial(dataset):
