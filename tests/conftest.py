@@ -1,4 +1,4 @@
-"""Hypothesis profiles: derandomised in CI, and a deep one for longer exploration; a tiny data set like MNIST."""
+"""Hypothesis profiles: derandomised in CI, and a deep one for longer exploration; tiny data sets."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from experiments.low_capacity import protocol
-from npnet.datasets import load
+from npnet.datasets import Dataset, load
 from npnet.idx import write_idx
 
 # No deadline: the first example of a property may compile a kernel, which takes seconds.
@@ -36,6 +36,15 @@ def tiny(tmp_path_factory):
 def dataset(tiny):
     """The data set in that folder."""
     return load("mnist", tiny)
+
+
+@pytest.fixture(scope="module")
+def colourful():
+    """Noise in colour, of the shape of CIFAR-10's images but smaller, as many as in that folder."""
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(10, dtype=np.uint8), 12)
+    images = rng.integers(0, 256, (120, 3, 6, 5), dtype=np.uint8)
+    return Dataset("cifar10", images, labels, images[:60], labels[:60], {})
 
 
 @pytest.fixture

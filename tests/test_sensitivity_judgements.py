@@ -30,7 +30,7 @@ def networks(part=SWEEP, **columns):
 
 
 def study(**parts):
-    return Study(**({"sweep": {}, "unfitted": {}, "pairs": {}, "lost": {}, "portraits": {}} | parts))
+    return Study(**({"sweep": {}, "unfitted": {}, "pairs": {}, "lost": {}, "portraits": {}, "fitted": 0} | parts))
 
 
 def claim(beginning):

@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> None:
 
 def _datasets(args: argparse.Namespace) -> dict[str, Dataset]:
     """The data sets of the run; without ``--dataset`` those that there are."""
-    names = args.dataset or ["mnist"]
+    names = list(dict.fromkeys(args.dataset or ["mnist"]))
     if args.data and len(names) > 1:
         raise ArgumentError(f"--data: found with {len(names)} data sets, expected one, for a folder holds one set")
     found = {name: load(name, args.data) for name in names}

@@ -39,12 +39,18 @@ class Correlation(NamedTuple):
 
 
 def correlation(networks: Networks, name: str, other: str = "gap") -> Correlation:
-    """Of one measure and another, over all networks; the bootstrap draws networks."""
+    """Of one measure and another, over all networks; the bootstrap draws networks.
+
+    NaN for what is the same for all networks, or NaN for one of them.
+    """
     n = len(networks)
     if n < FEWEST:
         return Correlation(np.nan, -np.inf, np.inf, n)
     x, y = networks.column(name), networks.column(other)
-    return Correlation(_spearman(x, y, np.ones((1, n)))[0], *_interval(_spearman(x, y, _drawn(n))), n)
+    value = float(_spearman(x, y, np.ones((1, n)))[0])
+    # Draws of a single network again and again have no correlation.
+    low, high = np.quantile(np.nan_to_num(_spearman(x, y, _drawn(n))), [0.025, 0.975]).tolist()
+    return Correlation(np.nan, np.nan, np.nan, n) if np.isnan(value) else Correlation(value, low, high, n)
 
 
 def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
@@ -77,16 +83,13 @@ def _drawn(n: int) -> Floats:
     return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
 
 
-def _interval(resampled: Floats) -> tuple[float, float]:
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return float(low), float(high)
-
-
 def _spearman(x: Floats, y: Floats, times: Floats) -> Floats:
     """Spearman's rank correlation of x and y (n,) for each row of `times` (r, n): how often each point counts.
 
-    NaN where all points that count have one rank.
+    NaN where all points that count have one rank, and if a number is NaN.
     """
+    if np.isnan([x, y]).any():
+        return np.full(len(times), np.nan)
     p, q = _centred_ranks(x, times), _centred_ranks(y, times)
     covariance, p_square, q_square = ((times * a * b).sum(axis=1) for a, b in ((p, q), (p, p), (q, q)))
     norm = np.sqrt(p_square * q_square)

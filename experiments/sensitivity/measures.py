@@ -1,6 +1,5 @@
 """What is measured of a network of the sweep or of a pair: its gap, its sensitivity, and what one would try first."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from experiments.sensitivity.protocol import Draw, Trial, accuracy, examples, ne
 from experiments.trials import stream
 from npnet.backprop import forward, losses, probabilities
 from npnet.datasets import Dataset
-from npnet.metrics import evaluate
+from npnet.metrics import roc_auc
 from npnet.mlp import MLP
 from npnet.saliency import rank_correlation
 from npnet.sensitivity import jacobian_norms, mean_transitions
@@ -48,7 +47,7 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
     if result["training_accuracy"] < 1:
         return result
     test = test_images(data)
-    points = stream(Draw.POINTS, trial.examples).permutation(len(test))
+    points = stream(Draw.POINTS).permutation(len(test))
     norms = jacobian_norms(net, theta, test[points[:NORM_POINTS]])
     images = test[points[:PATH_POINTS]].reshape(-1, *data.test_images.shape[1:])
     columns = images.shape[-1]
@@ -94,12 +93,8 @@ def per_point(
     logits = forward(net, theta, x)
     wrong = (logits.argmax(axis=1) != labels).astype(np.uint8)
     doubt = 1 - probabilities(net, logits).max(axis=1)
-    scores = {"norm_finds_errors": norms, "doubt_finds_errors": doubt}
-    both = 0 < wrong.sum() < len(wrong)
     return {
         "norm_and_loss": float(rank_correlation(norms[None], losses(net, theta, x, labels)[None])[0]),
-        **{
-            name: evaluate(wrong, score.reshape(-1, 1), ["auc"])["auc"] if both else math.nan
-            for name, score in scores.items()
-        },
+        "norm_finds_errors": roc_auc(wrong, norms),
+        "doubt_finds_errors": roc_auc(wrong, doubt),
     }

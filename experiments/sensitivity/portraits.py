@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.sensitivity.measures import NORM_POINTS
 from experiments.sensitivity.protocol import (
     CLASSES,
     Draw,
@@ -30,6 +29,8 @@ from npnet.trajectories import ellipse
 RANDOM, DIFFERENT, SAME = KINDS = ("random points", "different classes", "the same class")
 # Ellipses of each kind; points of each at which the norm is taken, among them the anchors; and for the transitions.
 ELLIPSES, ANGLES, STEPS = 15, 120, 960
+# Test images that are looked at one by one.
+POINTS = 5000
 ANCHORS = (ANGLES // 6, ANGLES // 2, 5 * ANGLES // 6)
 # Planes of each network, and points along a side of a plane's picture. The picture shows the triangle with MARGIN
 # around it, and what is nearer to an anchor than NEAR counts as near; both as shares of the triangle's side.
@@ -46,7 +47,7 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
         "epochs", "training_accuracy", "training_loss", "test_accuracy"; "ellipses": for each of KINDS what `along`
         returns; "planes": "before" and "after" training, for each of PLANES triples of different classes the mean
         number of units that change "near" the anchors and "everywhere", and "pictures", the first `plane` of each;
-        "points": the "norm", the "loss" and "wrong", whether it is misclassified, of NORM_POINTS test images.
+        "points": the "norm", the "loss" and "wrong", whether it is misclassified, of POINTS test images.
     """
     x, labels = examples(trial, data)
     net = network(trial, data)
@@ -54,7 +55,7 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
     theta = training.theta
     x = x.reshape(len(x), -1)
     test = test_images(data)
-    chosen = stream(Draw.POINTS, trial.examples).permutation(len(test))[:NORM_POINTS]
+    chosen = stream(Draw.POINTS).permutation(len(test))[:POINTS]
     points, truth = test[chosen], data.test_labels[chosen]
     planes, pictures = {}, {}
     for name, parameters in (("before", initial_theta(trial, net)), ("after", theta)):

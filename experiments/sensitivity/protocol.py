@@ -106,7 +106,7 @@ class Scale:
     pair_examples: int = 1000
 
 
-QUICK, DEFAULT, FULL = Scale(16, 4, 1, 500, 250), Scale(72, 44, 2), Scale(600, 50, 3)
+QUICK, DEFAULT, FULL = Scale(16, 4, 1, 500, 250), Scale(64, 42, 2), Scale(600, 44, 3)
 
 # What the other network of a pair has: the published side that generalizes worse, except that augmentation helps.
 FACTORS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -154,7 +154,7 @@ def sweep(dataset: str, data: str, scale: Scale) -> list[Trial]:
                 activation,
                 gain=_log_uniform(rng, 0.5, 2.5),
                 # Momentum m makes steps 1 / (1 - m) times as long.
-                learning_rate=_log_uniform(rng, 0.02, 0.15) * (1 - momentum),
+                learning_rate=_log_uniform(rng, 0.02 * (1 - momentum), 0.15 * (1 - momentum)),
                 batch=int(rng.choice(BATCHES)),
                 examples=scale.examples,
                 momentum=momentum,
@@ -202,15 +202,32 @@ def cost(trial: Trial) -> float:
 
 
 def check(datasets: Iterable[Dataset], scale: Scale) -> None:
-    """Raise an error unless each data set has enough training images, and labels of CLASSES classes in both files."""
-    most = max(scale.examples, scale.pair_examples)
+    """Raise an error unless there are classes 0 to 9 in both files of each data set, and images enough to draw from.
+
+    Raises
+    ------
+    ArgumentError
+        For more examples than there are training images, or less than three of a class, which an ellipse goes through.
+    DataError
+        For other classes, or fewer training images than a pair is trained on.
+    """
     for data in datasets:
-        if len(data.train_labels) < most:
-            images = f"{len(data.train_labels)}, the training images of {data.name}"
-            raise ArgumentError(f"--examples: found {most}, expected at most {images}")
         for part, labels in (("training", data.train_labels), ("test", data.test_labels)):
-            if missing := sorted(set(range(CLASSES)).difference(np.unique(labels).tolist())):
-                raise DataError(f"{data.name}: found no label {missing[0]} in the {part} file, expected all of 0 to 9")
+            if wrong := sorted(set(range(CLASSES)).symmetric_difference(np.unique(labels).tolist())):
+                found = f"{'no' if wrong[0] < CLASSES else 'the'} label {wrong[0]} in the {part} file"
+                raise DataError(f"{data.name}: found {found}, expected all of 0 to 9")
+        n = len(data.train_labels)
+        if scale.examples > n:
+            images = f"{n}, the training images of {data.name}"
+            raise ArgumentError(f"--examples: found {scale.examples}, expected at most {images}")
+        # A class has its share of the examples, rounded down at worst.
+        least = math.ceil(3 * n / np.bincount(data.train_labels).min())
+        if scale.examples < least:
+            found = f"found {scale.examples}, expected at least {least}"
+            raise ArgumentError(f"--examples: {found}, three images of each class")
+        if scale.pair_examples > n:
+            wanted = f"expected at least {scale.pair_examples}, on which the pairs are trained"
+            raise DataError(f"{data.name}: found {n} training images, {wanted}")
 
 
 def examples(trial: Trial, data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.integer[Any]]]:

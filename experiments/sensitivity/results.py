@@ -62,6 +62,9 @@ class Study:
         For each factor the number of pairs of which one or both do not.
     portraits
         That fit, by the gain of the initial weights.
+    fitted
+        Number of all networks that fit their training examples, those of lost pairs and the portraits included; the
+        common side of all factors counts once.
     """
 
     sweep: Mapping[str, Networks]
@@ -69,12 +72,7 @@ class Study:
     pairs: Mapping[str, tuple[Networks, Networks]]
     lost: Mapping[str, int]
     portraits: Mapping[float, Networks]
-
-    @property
-    def fitted(self) -> int:
-        """Number of networks that fit their training examples; the common side of all factors counts once."""
-        sides = {trial for each in self.pairs.values() for side in each for trial in side.trials}
-        return sum(map(len, self.sweep.values())) + len(sides)
+    fitted: int
 
 
 def studied(
@@ -84,10 +82,12 @@ def studied(
     both = {factor: one.fitted & other.fitted for factor, (one, other) in pairs.items()}
     portraits = portraits.where(portraits.fitted)
     gains = portraits.setting(lambda trial: trial.gain)
+    everything = (*sweep.values(), *(side for sides in pairs.values() for side in sides), portraits)
     return Study(
         sweep={name: networks.where(networks.fitted) for name, networks in sweep.items()},
         unfitted={name: networks.where(~networks.fitted) for name, networks in sweep.items()},
         pairs={factor: (one.where(both[factor]), other.where(both[factor])) for factor, (one, other) in pairs.items()},
         lost={factor: int((~chosen).sum()) for factor, chosen in both.items()},
         portraits={gain: portraits.where(np.array(gains) == gain) for gain in sorted(set(gains))},
+        fitted=len({trial for networks in everything for trial in networks.where(networks.fitted).trials}),
     )

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, sign_test, spread
-from experiments.sensitivity.results import Study
+from experiments.sensitivity.judgements.portraits import ONLY_IF, gain_by_gain
+from experiments.sensitivity.results import Networks, Study
 
 GROUP = "At single test points"
 SHARE, MOST = 0.95, 0.01
@@ -48,15 +49,16 @@ Points = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]
 
 
 def _in_portraits(study: Study, unit: str, judge: Callable[[Points], tuple[str, bool]]) -> Judgement:
-    found = []
-    for networks in study.portraits.values():
+    """Holds if true for the points (norm, loss, wrong) of every portrait; a condition if for those of a gain."""
+
+    def of_one_gain(networks: Networks) -> tuple[str, bool]:
+        found = []
         for result in networks.results:
             norm, loss, wrong = (np.array(result["points"][name]) for name in ("norm", "loss", "wrong"))
             found.append(judge((norm, loss, wrong.astype(np.bool_))))
-    if not found:
-        return Judgement("no networks", Verdict.OPEN)
-    texts, true = zip(*found, strict=True)
-    return Judgement(f"{unit}, {'; '.join(texts)}", Verdict.HOLDS if all(true) else Verdict.FAILS)
+        return " and ".join(text for text, _ in found), all(true for _, true in found)
+
+    return gain_by_gain(study, unit, of_one_gain)
 
 
 def peaks_at_ln2(study: Study) -> Judgement:
@@ -116,7 +118,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "The norm peaks at test points whose loss is near ln 2",
         "follows for two competing classes, and is seen in a scatter plot",
         "holds if its median over points with a loss between half and twice ln 2 is above those over points of smaller "
-        "and of larger loss, in every portrait",
+        f"and of larger loss, in every portrait; {ONLY_IF}",
         peaks_at_ln2,
         "points.png",
         GROUP,
@@ -125,7 +127,8 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "The points of the largest norms are mostly misclassified, and some misclassified points have tiny norms",
         "so in a scatter plot",
         f"holds if more than half of the {100 * MOST:g} % of points with the largest norms are misclassified, and some "
-        "mistakes have a norm below the median of the points that are classified right, in every portrait",
+        "mistakes have a norm below the median of the points that are classified right, in every portrait; "
+        f"{ONLY_IF}",
         largest_are_wrong,
         "points.png",
         GROUP,

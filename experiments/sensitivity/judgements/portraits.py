@@ -27,7 +27,8 @@ def by_gain(measured: str, true_for: Mapping[float, bool]) -> Judgement:
     return Judgement(measured, Verdict.CONDITIONAL, f"the gain of the initial weights is {' or '.join(gains)}")
 
 
-def _judged(study: Study, unit: str, judge: Callable[[Networks], tuple[str, bool]]) -> Judgement:
+def gain_by_gain(study: Study, unit: str, judge: Callable[[Networks], tuple[str, bool]]) -> Judgement:
+    """Judge the portraits of each gain, as `by_gain` says; `unit` is what the texts are about."""
     found = {gain: judge(networks) for gain, networks in study.portraits.items()}
     text = "; ".join(f"gain {gain:g}: {text}" for gain, (text, _) in found.items())
     return by_gain(f"{unit}, {text}", {gain: true for gain, (_, true) in found.items()})
@@ -50,7 +51,7 @@ def dip(kind: str, study: Study) -> Judgement:
     def judge(networks: Networks) -> tuple[str, bool]:
         return _median(dips(networks, kind)), bool(np.median(dips(networks, kind)) >= DIP)
 
-    return _judged(study, "orders of magnitude from the peaks to the anchors, median over ellipses", judge)
+    return gain_by_gain(study, "orders of magnitude from the peaks to the anchors, median over ellipses", judge)
 
 
 def flat_and_high(study: Study) -> Judgement:
@@ -64,7 +65,7 @@ def flat_and_high(study: Study) -> Judgement:
         return f"{_median(found)}, norm {text}", bool(np.median(found) < FLAT and higher)
 
     unit = "orders of magnitude from the peaks to the anchors of random ellipses, and median norm along ellipses"
-    return _judged(study, unit, judge)
+    return gain_by_gain(study, unit, judge)
 
 
 def ordered(study: Study) -> Judgement:
@@ -75,7 +76,7 @@ def ordered(study: Study) -> Judgement:
         text = ", ".join(f"{kind} {_listed(mean)}" for kind, mean in means.items())
         return text, bool(((means[SAME] < means[DIFFERENT]) & (means[DIFFERENT] < means[RANDOM])).all())
 
-    return _judged(study, "transitions along an ellipse, for each network the mean", judge)
+    return gain_by_gain(study, "transitions along an ellipse, for each network the mean", judge)
 
 
 def sparse(study: Study) -> Judgement:
@@ -88,7 +89,7 @@ def sparse(study: Study) -> Judgement:
         return f"{text} (n = {len(after)} planes)", high < 1 and less < 0
 
     unit = "boundaries of the last hidden layer near the anchors, relative to everywhere in the picture"
-    return _judged(study, unit, judge)
+    return gain_by_gain(study, unit, judge)
 
 
 def _density(networks: Networks, name: str) -> Floats:
@@ -106,10 +107,10 @@ def _listed(values: Floats) -> str:
     return " ".join(f"{value:.0f}" for value in values)
 
 
-_IF = "holds only if the initial weights have a gain if it is so for the networks of that gain"
+ONLY_IF = "holds only if the initial weights have a gain if it is so for the networks of that gain"
 _DIPS = (
     f"holds if the norm at the anchors is {DIP:g} or more orders of magnitude below the peaks between them, in the "
-    f"median over all ellipses; {_IF}"
+    f"median over all ellipses; {ONLY_IF}"
 )
 CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
@@ -132,7 +133,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "On an ellipse through random points it is flat, and higher",
         "3e4 to 4e4 all along",
         f"holds if the same difference is less than {FLAT:g} order of magnitude, and the median norm along random "
-        f"ellipses is above that along the others; {_IF}",
+        f"ellipses is above that along the others; {ONLY_IF}",
         flat_and_high,
         "trajectories.png",
         GROUP,
@@ -140,7 +141,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
         "The path crosses more linear pieces between different classes than within one, and most off the data",
         "about 50 a step for the same class, 63 to 175 for different classes, about 145 for random points",
-        f"holds if the mean number of transitions along an ellipse is in this order in every network; {_IF}",
+        f"holds if the mean number of transitions along an ellipse is in this order in every network; {ONLY_IF}",
         ordered,
         "trajectories.png",
         GROUP,
@@ -150,7 +151,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "seen in a picture of one plane",
         "holds if the boundaries of the last hidden layer near three training examples of different classes are rarer "
         "than everywhere in the picture of their plane, and relatively rarer than before training (95 % intervals over "
-        f"planes); {_IF}",
+        f"planes); {ONLY_IF}",
         sparse,
         "plane.png",
         GROUP,

@@ -1,0 +1,171 @@
+"""What is measured of a network of the sensitivity study, computed here once more from the definitions."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from experiments.sensitivity import measures, protocol
+from experiments.sensitivity.measures import measure, per_point
+from experiments.sensitivity.protocol import PAIRS, SWEEP, Draw, Trial
+from experiments.trials import stream
+from npnet.backprop import forward
+from npnet.derivatives import jacobian
+from npnet.mlp import MLP
+
+TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 16, "relu", 1.0, 0.1, 16, 40)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Few test points."""
+    monkeypatch.setattr(measures, "NORM_POINTS", 20)
+    monkeypatch.setattr(measures, "PATH_POINTS", 3)
+
+
+def again(trial, data):
+    """The trained network, its parameters and training examples."""
+    x, labels = protocol.examples(trial, data)
+    net = protocol.network(trial, data)
+    return net, protocol.trained(trial, net, x, labels), x.reshape(len(x), -1), labels
+
+
+def pieces(activation, z):
+    """0 below the first kink, 1 after it, 2 after the second."""
+    kinks = {"relu": [0], "relu6": [0, 6], "hard_tanh": [-1, 1], "hard_sigmoid": [-3, 3]}[activation]
+    return sum((z > kink).astype(int) for kink in kinks)
+
+
+def crossed(net, theta, image, steps):
+    """Transitions on the path through all translations of an image, `steps` points from one to the next."""
+    path = []
+    for shift in range(image.shape[-1]):
+        here, there = (np.roll(image, by, axis=-1).ravel() for by in (shift, shift + 1))
+        path += [here + step / steps * (there - here) for step in range(steps)]
+    codes, a = [], np.array(path)
+    for layer in net.unpack(theta)[:-1]:
+        z = a @ layer.weights.T
+        codes.append(pieces(net.activation, z))
+        a = np.clip(z, 0, np.inf) if net.activation == "relu" else np.clip(z, -1, 1)
+    codes = np.concatenate(codes, axis=1)
+    return sum(np.abs(codes[k] - codes[(k + 1) % len(codes)]).sum() for k in range(len(codes)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "hard_tanh"])
+def test_measures(dataset, few, activation):
+    trial = dataclasses.replace(TRIAL, activation=activation)
+    found = measure(trial, dataset)
+    assert json.loads(json.dumps(found)) == found
+    net, training, x, labels = again(trial, dataset)
+    theta = training.theta.astype(np.float64)
+    assert found["epochs"] == len(training.history)
+    assert found["training_accuracy"] == 1
+
+    test = protocol.test_images(dataset).astype(np.float64)
+    points = stream(Draw.POINTS).permutation(len(test))[:20]
+    norms = np.sqrt((jacobian(net, theta, test[points], "probability") ** 2).sum(axis=(1, 2)))
+    assert found["jacobian"] == pytest.approx(norms.mean(), rel=1e-4)
+
+    logits = forward(net, theta, x)
+    true = np.exp(logits)[np.arange(len(x)), labels] / np.exp(logits).sum(axis=1)
+    assert found["training_loss"] == pytest.approx(-np.log(true).mean(), rel=1e-4)
+    right = forward(net, theta, test).argmax(axis=1) == dataset.test_labels
+    assert found["test_accuracy"] == right.sum() / 60
+    assert found["gap"] == 1 - found["test_accuracy"]
+
+    def mean(steps):
+        images = dataset.test_images[points[:3]].astype(np.float64)
+        images = (images - images.mean(axis=(1, 2), keepdims=True)) / images.std(axis=(1, 2), keepdims=True)
+        return np.mean([crossed(net, theta, image, steps) for image in images])
+
+    steps = found["steps"]
+    assert steps in (4, 8, 16, 32)
+    # A unit that is at its kink to within rounding may be seen on either side.
+    assert found["transitions"] == pytest.approx(mean(steps), rel=0.02)
+    assert found["change"] == pytest.approx(abs(1 - mean(steps // 2) / mean(steps)), abs=0.03)
+    assert found["change"] < 0.05 or steps == 32
+
+    assert found["parameters"] == 49 * 16 + 16 * 16 + 16 * 10
+    assert found["weight_norm"] == pytest.approx(np.sqrt((theta**2).sum()), rel=1e-5)
+    alone = per_point(net, training.theta, norms, test[points], dataset.test_labels[points])
+    assert {name: found[name] for name in alone} == pytest.approx(alone)
+
+
+def test_steps_are_doubled_from_two_to_32_until_the_mean_changes_by_less_than_a_twentieth(dataset, few, monkeypatch):
+    asked, counted = [], measures.mean_transitions
+
+    def count(net, theta, paths, k, **options):
+        asked.append((k, options))
+        return counted(net, theta, paths, k, **options)
+
+    monkeypatch.setattr(measures, "mean_transitions", count)
+    measure(TRIAL, dataset)
+    assert asked == [(2 * 7, {"tolerance": 0.05, "most": 32 * 7})]
+
+
+def test_of_what_does_not_fit_there_are_two_numbers(dataset, few):
+    found = measure(dataclasses.replace(TRIAL, learning_rate=0.0), dataset)
+    assert found.keys() == {"epochs", "training_accuracy"}
+    assert found["epochs"] == 25
+    assert 0 <= found["training_accuracy"] < 1
+
+
+def test_all_networks_of_a_data_set_are_measured_at_the_same_points(dataset, few, monkeypatch):
+    seen = []
+    norms = measures.jacobian_norms
+    monkeypatch.setattr(measures, "jacobian_norms", lambda net, theta, x: seen.append(x) or norms(net, theta, x))
+    changes = ({"part": PAIRS, "examples": 30}, {"seed": 5, "depth": 1, "batch": None}, {"activation": "hard_tanh"})
+    for change in ({}, *changes):
+        assert measure(dataclasses.replace(TRIAL, **change), dataset)["training_accuracy"] == 1
+    assert len(seen) == 4
+    for points in seen:
+        np.testing.assert_array_equal(points, seen[0])
+    # No image twice.
+    assert len(np.unique(seen[0], axis=0)) == 20
+
+
+def test_images_in_colour(colourful, few):
+    found = measure(TRIAL, colourful)
+    assert found["parameters"] == 90 * 16 + 16 * 16 + 16 * 10
+    assert found["steps"] in (4, 8, 16, 32)
+    assert found["gap"] == 1 - found["test_accuracy"] > 0
+    assert found["transitions"] > 0
+
+
+# Single points, of a network whose logits are its inputs.
+
+IDENTITY = MLP((2, 2), loss="softmax", bias=False)
+POINTS = np.array([[3.0, 0], [0, 2], [1, 0], [0.5, 0]])  # the first class, the second, the first, the first
+
+
+def single(norms, labels):
+    return per_point(IDENTITY, np.eye(2).ravel(), np.array(norms, dtype=float), POINTS, np.array(labels))
+
+
+def test_doubt_and_norm_find_errors():
+    # The last is wrong, and what the network doubts most.
+    found = single([1, 2, 4, 3], [0, 1, 0, 1])
+    assert found["doubt_finds_errors"] == 1
+    # One of the three others has a larger norm.
+    assert found["norm_finds_errors"] == pytest.approx(2 / 3)
+    # Losses are in order of the margins 3, 2, 1, and wrong by 0.5; norms have two neighbours swapped.
+    assert found["norm_and_loss"] == pytest.approx(1 - 6 * 2 / (4 * 15))
+    # Wrong where it is surest.
+    found = single([4, 3, 2, 1], [1, 1, 0, 0])
+    assert found == pytest.approx({"norm_finds_errors": 1, "doubt_finds_errors": 0, "norm_and_loss": 1 - 6 * 8 / 60})
+
+
+def test_equal_norms_find_nothing():
+    found = single([2, 2, 2, 2], [0, 0, 0, 0])
+    assert found["norm_finds_errors"] == 0.5
+    assert math.isnan(found["norm_and_loss"])
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 0, 0], [1, 0, 1, 1]], ids=["all right", "all wrong"])
+def test_where_all_are_right_or_all_wrong_there_is_nothing_to_find(labels):
+    found = single([1, 2, 3, 4], labels)
+    assert math.isnan(found["norm_finds_errors"])
+    assert math.isnan(found["doubt_finds_errors"])
+    assert not math.isnan(found["norm_and_loss"])

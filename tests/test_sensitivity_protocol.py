@@ -1,0 +1,306 @@
+"""The networks of the sensitivity study: how they are drawn, what they are trained on, and until when."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments.sensitivity import protocol
+from experiments.sensitivity.protocol import (
+    BLOCK,
+    DEFAULT,
+    FACTORS,
+    FULL,
+    PAIRS,
+    PORTRAITS,
+    QUICK,
+    SWEEP,
+    Draw,
+    Scale,
+    Trial,
+)
+from experiments.trials import stream
+from npnet.backprop import forward
+from npnet.errors import ArgumentError, DataError
+from npnet.images import standardised
+from npnet.mlp import MLP
+
+TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 16, "relu", 1.0, 0.1, 16, 40)
+
+
+# How they are drawn.
+
+
+def settings(trial):
+    """All but what tells runs apart."""
+    return {k: v for k, v in dataclasses.asdict(trial).items() if k not in ("dataset", "data", "examples")}
+
+
+def test_the_sweep_is_the_same_for_every_data_set_and_size():
+    large = protocol.sweep("mnist", "a", FULL)
+    assert [trial.seed for trial in large] == list(range(FULL.networks))
+    assert len({dataclasses.replace(trial, seed=0) for trial in large}) == FULL.networks
+    for small in (protocol.sweep("fashion-mnist", "b", QUICK), protocol.sweep("mnist", "a", DEFAULT)):
+        assert list(map(settings, small)) == list(map(settings, large[: len(small)]))
+    assert protocol.sweep("mnist", "a", DEFAULT) == large[: DEFAULT.networks]
+    assert {(t.dataset, t.data) for t in protocol.sweep("x", "y", QUICK)} == {("x", "y")}
+    assert {t.examples for t in protocol.sweep("x", "y", dataclasses.replace(QUICK, examples=7))} == {7}
+
+
+def test_the_sweep_covers_its_settings():
+    trials = protocol.sweep("mnist", "", Scale(2000, 0, 0))
+    for name, values in (
+        ("depth", protocol.DEPTHS),
+        ("width", protocol.WIDTHS),
+        ("activation", protocol.ACTIVATIONS),
+        ("batch", protocol.BATCHES),
+        ("momentum", protocol.MOMENTA),
+    ):
+        found, counts = np.unique([getattr(trial, name) for trial in trials], return_counts=True)
+        assert found.tolist() == sorted(values)
+        expected = len(trials) / len(values)
+        assert (abs(counts - expected) < 5 * np.sqrt(expected)).all()
+    for block in range(0, len(trials), BLOCK):
+        assert len({trial.architecture for trial in trials[block : block + BLOCK]}) == 1
+    assert len({trial.architecture for trial in trials[: 36 * BLOCK]}) == 36
+    gains = np.array([trial.gain for trial in trials])
+    # As many below the geometric mean as above it.
+    assert 0.5 <= gains.min() < 0.51
+    assert 2.45 < gains.max() <= 2.5
+    assert abs((gains < np.sqrt(0.5 * 2.5)).mean() - 0.5) < 0.06
+    for momentum in protocol.MOMENTA:
+        rates = np.array([t.learning_rate for t in trials if t.momentum == momentum]) / (1 - momentum)
+        assert 0.01999 <= rates.min() < 0.0205
+        assert 0.146 < rates.max() < 0.1501
+    assert max(len(str(trial.learning_rate).lstrip("0.")) for trial in trials) == 3
+    assert {(trial.part, trial.random_labels, trial.copies) for trial in trials} == {(SWEEP, False, 0)}
+
+
+def test_two_of_a_pair_differ_in_one_thing_and_share_the_first():
+    pairs = protocol.pairs("mnist", "", FULL)
+    assert pairs.keys() == FACTORS.keys()
+    firsts = [first for first, _ in pairs["labels"]]
+    assert [first.seed for first in firsts] == list(range(FULL.pairs))
+    for factor, each in pairs.items():
+        ((changed, value),) = FACTORS[factor].items()
+        assert [first for first, _ in each] == firsts
+        for first, second in each:
+            one, two = dataclasses.asdict(first), dataclasses.asdict(second)
+            assert {name for name in one if one[name] != two[name]} == {changed}
+            assert two[changed] == value
+    assert {(t.random_labels, t.copies, t.activation, t.momentum) for t in firsts} == {(False, 0, "relu", 0.0)}
+    assert {t.depth for t in firsts} == {1, 2, 3, 4}
+    assert {t.batch for t in firsts} == {16, 32}
+    assert {t.examples for t in firsts} == {FULL.pair_examples}
+    assert all(64 <= t.width <= 150 and 0.7 <= t.gain <= 1.4 and 0.03 <= t.learning_rate <= 0.1 for t in firsts)
+
+
+def test_pairs_and_portraits_of_a_larger_run_contain_those_of_a_smaller():
+    small = dataclasses.replace(DEFAULT, pairs=4, portraits=1)
+    for factor, each in protocol.pairs("mnist", "", small).items():
+        assert each == protocol.pairs("mnist", "", DEFAULT)[factor][:4]
+    few, many = (protocol.portraits("mnist", "", scale) for scale in (small, DEFAULT))
+    assert set(few) < set(many)
+    assert [trial.gain for trial in few] == list(protocol.PORTRAIT_GAINS)
+    (same,) = {dataclasses.replace(t, gain=1.0, learning_rate=1.0, seed=0) for t in many}
+    assert (same.part, same.examples, same.random_labels, same.copies) == (PORTRAITS, DEFAULT.examples, False, 0)
+
+
+def test_no_two_purposes_share_their_draws():
+    numbers = ((), (1,), (2000,), (0, 1), (1, 2))
+    first = [stream(what, *each).random() for what in Draw for each in numbers]
+    assert len(set(first)) == len(first)
+
+
+def test_draws_belong_to_their_purpose(dataset, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(protocol, "stream", lambda *numbers: drawn.append(numbers) or stream(*numbers))
+    trial = dataclasses.replace(TRIAL, random_labels=True, copies=2)
+    x, labels = protocol.examples(trial, dataset)
+    monkeypatch.setattr(protocol, "train", lambda *args, **options: None)
+    protocol.trained(trial, protocol.network(trial, dataset), x, labels)
+    wanted = (Draw.EXAMPLES, Draw.LABELS, Draw.SHIFTS, Draw.BATCHES, Draw.WEIGHTS)
+    assert sorted(drawn) == sorted((what, 3) for what in wanted)
+
+
+def test_what_takes_longer_costs_more():
+    def costs(**change):
+        return protocol.cost(dataclasses.replace(TRIAL, **change))
+
+    assert costs(width=40) > costs(depth=3) > costs()
+    assert costs(random_labels=True) > costs(activation="hard_sigmoid") * 0.99 > costs()
+    assert min(costs(copies=32), costs(batch=None), costs(part=PORTRAITS), costs(examples=80)) > costs()
+
+
+# What they are trained on.
+
+
+def test_examples_are_standardised_and_in_proportion(dataset):
+    x, labels = protocol.examples(TRIAL, dataset)
+    assert x.shape == (40, 7, 7)
+    assert np.bincount(labels).tolist() == [4] * 10
+    np.testing.assert_allclose(x.mean(axis=(1, 2)), 0, atol=1e-6)
+    np.testing.assert_allclose(x.std(axis=(1, 2)), 1, atol=1e-6)
+    everything = standardised(dataset.train_images)
+    for image, label in zip(x, labels, strict=True):
+        (place,) = np.flatnonzero((everything == image).all(axis=(1, 2)))
+        assert dataset.train_labels[place] == label
+
+
+def test_what_a_trial_is_not_about_does_not_change_its_examples(dataset):
+    x, _ = protocol.examples(TRIAL, dataset)
+    for change in ({"activation": "hard_sigmoid"}, {"batch": None}, {"random_labels": True}, {"part": PORTRAITS}):
+        np.testing.assert_array_equal(protocol.examples(dataclasses.replace(TRIAL, **change), dataset)[0], x)
+    others, _ = protocol.examples(dataclasses.replace(TRIAL, seed=4), dataset)
+    assert not np.array_equal(others, x)
+
+
+@pytest.mark.parametrize(("n", "right"), [(40, 4), (50, 5), (100, 10)])
+def test_random_labels_are_right_as_often_as_chance_has_it(dataset, n, right):
+    true = protocol.examples(dataclasses.replace(TRIAL, examples=n), dataset)[1]
+    noisy = protocol.examples(dataclasses.replace(TRIAL, examples=n, random_labels=True), dataset)[1]
+    assert (noisy == true).sum() == right
+    assert len(np.unique(noisy)) == 10
+
+
+@pytest.mark.parametrize("shape", [(12, 11), (3, 12, 11)])
+def test_copies_are_wrapped_shifts_of_their_image(dataset, shape):
+    images = np.random.default_rng(0).integers(0, 256, (120, *shape), dtype=np.uint8)
+    data = dataclasses.replace(dataset, train_images=images)
+    plain, true = protocol.examples(TRIAL, data)
+    trial = dataclasses.replace(TRIAL, copies=8)
+    x, labels = protocol.examples(trial, data)
+    np.testing.assert_array_equal(x[:40], plain)
+    np.testing.assert_array_equal(labels, np.tile(true, 9))
+    shifts = np.array([(dy, dx) for dy in range(-4, 5) for dx in range(-4, 5)])
+    moved = np.stack([np.roll(plain, tuple(shift), axis=(-2, -1)) for shift in shifts]).reshape(len(shifts), 40, -1)
+    seen = []
+    for number, image in enumerate(x[40:]):
+        same = np.isclose(moved[:, number % 40], image.ravel(), atol=1e-5).all(axis=1)
+        assert same.sum() == 1
+        seen.append(shifts[same.argmax()])
+    # Each copy is shifted by itself, as far as that.
+    assert [len(set(each)) for each in np.transpose(seen)] == [9, 9]
+    noisy = dataclasses.replace(trial, random_labels=True)
+    one = protocol.examples(dataclasses.replace(noisy, copies=0), data)[1]
+    np.testing.assert_array_equal(protocol.examples(noisy, data)[1], np.tile(one, 9))
+
+
+def test_images_in_colour(colourful):
+    x, labels = protocol.examples(TRIAL, colourful)
+    assert x.shape == (40, 3, 6, 5)
+    np.testing.assert_allclose(x.std(axis=(1, 2, 3)), 1, atol=1e-6)
+    test = protocol.test_images(colourful)
+    assert test.shape == (60, 90)
+    np.testing.assert_array_equal(test[4], standardised(colourful.test_images)[4].ravel())
+    net = protocol.network(TRIAL, colourful)
+    assert net == MLP((90, 16, 16, 10), "relu", "softmax", bias=False)
+    assert protocol.trained(TRIAL, net, x, labels).history[-1]["fitted"] == 1
+
+
+def test_test_images_are_standardised_once(dataset):
+    assert protocol.test_images(dataset) is protocol.test_images(dataset)
+    np.testing.assert_array_equal(protocol.test_images(dataset), standardised(dataset.test_images).reshape(60, 49))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        ({"examples": 121}, ArgumentError, "--examples: found 121, expected at most 120, the training images of mnist"),
+        ({"examples": 29}, ArgumentError, "--examples: found 29, expected at least 30, three images of each class"),
+        (
+            {"pair_examples": 121},
+            DataError,
+            "mnist: found 120 training images, expected at least 121, on which the pairs are trained",
+        ),
+    ],
+)
+def test_check_of_the_number_of_examples(dataset, colourful, change, kind, said):
+    scale = Scale(1, 1, 1, examples=30, pair_examples=120)
+    protocol.check([dataset, colourful], scale)
+    protocol.check([dataset], dataclasses.replace(scale, examples=120))
+    with pytest.raises(kind, match=f"^{said}$"):
+        protocol.check([dataset], dataclasses.replace(scale, **change))
+
+
+@pytest.mark.parametrize(("part", "file"), [("train_labels", "training"), ("test_labels", "test")])
+@pytest.mark.parametrize(
+    ("labels", "said"), [(np.arange(30) % 9, "no label 9"), (np.arange(33) % 11, "the label 10")], ids=["few", "many"]
+)
+def test_check_of_labels(colourful, part, file, labels, said):
+    broken = dataclasses.replace(colourful, **{part: labels.astype(np.uint8)})
+    with pytest.raises(DataError, match=f"^cifar10: found {said} in the {file} file, expected all of 0 to 9$"):
+        protocol.check([colourful, broken], Scale(1, 1, 1, 30, 30))
+
+
+# How they begin, and until when they are trained.
+
+
+@pytest.mark.parametrize(("activation", "variance"), [("relu", 2), ("relu6", 2), ("hard_tanh", 1), ("hard_sigmoid", 1)])
+def test_initial_weights_have_the_variance_that_the_trial_says(activation, variance):
+    trial = dataclasses.replace(TRIAL, activation=activation, gain=1.5)
+    net = MLP((400, 100, 100, 10), activation, "softmax", bias=False)
+    for layer, fan_in in zip(net.unpack(protocol.initial_theta(trial, net)), (400, 100, 100), strict=True):
+        expected = 1.5**2 * variance / fan_in
+        assert layer.weights.var() == pytest.approx(expected, rel=5 * np.sqrt(2 / layer.weights.size))
+        assert layer.bias is None
+
+
+def test_training_stops_at_the_first_epoch_that_fits_everything(dataset):
+    x, labels = protocol.examples(TRIAL, dataset)
+    net = protocol.network(TRIAL, dataset)
+    found = protocol.trained(TRIAL, net, x, labels)
+    fitted = [row["fitted"] for row in found.history]
+    assert fitted[-1] == 1
+    assert max(fitted[:-1]) < 1
+    assert found.epoch == len(fitted)
+    assert (forward(net, found.theta, x).argmax(axis=1) == labels).all()
+
+
+@pytest.mark.parametrize(("batch", "patience"), [(16, 24), (None, 200)])
+def test_what_does_not_become_better_for_long_is_given_up(dataset, batch, patience):
+    # Without a learning rate there is nothing to see.
+    trial = dataclasses.replace(TRIAL, learning_rate=0.0, batch=batch)
+    x, labels = protocol.examples(trial, dataset)
+    found = protocol.trained(trial, protocol.network(trial, dataset), x[:10], labels[:10])
+    assert (found.epoch, len(found.history)) == (1, 1 + patience)
+
+
+def test_a_portrait_is_trained_until_it_is_certain(dataset, monkeypatch):
+    monkeypatch.setattr(protocol, "CERTAIN", 0.1)
+    trial = dataclasses.replace(TRIAL, part=PORTRAITS)
+    x, labels = protocol.examples(trial, dataset)
+    found = protocol.trained(trial, protocol.network(trial, dataset), x, labels)
+    losses = [row["train_loss"] for row in found.history]
+    assert losses[-1] <= protocol.CERTAIN < min(losses[:-1])
+    assert found.history[-2]["fitted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "batch", "epochs"), [(SWEEP, 16, 120), (PAIRS, None, 1000), (PAIRS, 16, 400), (PORTRAITS, 16, 500)]
+)
+def test_the_most_epochs(dataset, monkeypatch, part, batch, epochs):
+    asked = {}
+    monkeypatch.setattr(protocol, "train", lambda *args, **options: asked.update(options))
+    trial = dataclasses.replace(TRIAL, part=part, batch=batch)
+    protocol.trained(trial, protocol.network(trial, dataset), *protocol.examples(trial, dataset))
+    assert (asked["epochs"], asked["stop"].patience) == (epochs, epochs // 5)
+
+
+def test_momentum_is_that_of_the_trial(dataset):
+    x, labels = protocol.examples(TRIAL, dataset)
+    net = protocol.network(TRIAL, dataset)
+    without, with_it = (
+        protocol.trained(dataclasses.replace(TRIAL, momentum=momentum), net, x, labels).history[0]
+        for momentum in (0.0, 0.9)
+    )
+    # Of the first step it knows nothing, of the next ones it does.
+    assert without["steps"] == with_it["steps"] == 3
+    assert without["train_loss"] != with_it["train_loss"]
+
+
+def test_batches_are_at_most_all_examples(dataset):
+    trial = dataclasses.replace(TRIAL, batch=64)
+    x, labels = protocol.examples(trial, dataset)
+    found = protocol.trained(trial, protocol.network(trial, dataset), x, labels)
+    assert found.history[0]["steps"] == 1
