@@ -166,7 +166,7 @@ class _Cluster(Executor):
         try:
             result = await task
         except Exception as error:
-            failure = self._explained(task, error)
+            failure = _explained(task, error)
         self._started((0.0, task.key))
         if not future.cancelled():
             if failure:
@@ -174,18 +174,20 @@ class _Cluster(Executor):
             else:
                 future.set_result(result)
 
-    def _explained(self, task: Any, error: Exception) -> Exception:
-        from distributed.scheduler import KilledWorker
 
-        if task.status != "error":
-            return ClusterError("the scheduler is gone; run the same command again to resume from what is kept")
-        if isinstance(error, KilledWorker):
-            return ClusterError(f"{error.allowed_failures + 1} workers died, one after the other, of the same work")
-        if isinstance(error, ModuleNotFoundError):
-            return ClusterError(
-                f"a worker found no module {error.name!r}; install npnet there and start the worker in its clone"
-            )
-        return error
+def _explained(task: Any, error: Exception) -> Exception:
+    """The error of a task in our words, unless it is the work's own."""
+    from distributed.scheduler import KilledWorker
+
+    if task.status != "error":
+        return ClusterError("the scheduler is gone; run the same command again to resume from what is kept")
+    if isinstance(error, KilledWorker):
+        return ClusterError(f"{error.allowed_failures + 1} workers died, one after the other, of the same work")
+    if isinstance(error, ModuleNotFoundError):
+        return ClusterError(
+            f"a worker found no module {error.name!r}; install npnet there and start the worker in its clone"
+        )
+    return error
 
 
 def _on_worker(topic: str, key: str, expected: dict[str, str], call: bytes) -> Any:

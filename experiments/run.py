@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -96,7 +96,7 @@ def run_trials(
     found = len(wanted) - sum(map(len, todo))
     if progress and found:
         print(f"resuming: {found} of {len(wanted)} trials found in {store.folder}", file=sys.stderr)
-    if progress and todo and first_use():
+    if progress and todo and isinstance(executor, ThreadPoolExecutor) and first_use():
         print(
             "first use: compiling the kernels takes about ten seconds; the result is kept for next time",
             file=sys.stderr,

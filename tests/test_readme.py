@@ -79,6 +79,11 @@ def test_a_run_that_was_resumed_has_no_time(elsewhere, tmp_path):
     assert "\nIn several sittings on 3 processors" in readme.README.read_text()
 
 
+def test_a_run_on_a_cluster_has_no_number_of_processors(elsewhere, tmp_path):
+    readme.main(results(tmp_path / "results", SUMMARY | {"processors": None}))
+    assert "\nIn 1 min 01 s on a cluster this run trained 1,234 networks" in readme.README.read_text()
+
+
 def test_a_readme_that_was_changed_by_hand_is_noticed():
     text = README.read_text(encoding="utf-8")
     begin = text.index("| hidden units |")

@@ -379,16 +379,25 @@ def parse(*words):
 
 def test_options(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert parse() == {"quick": False, "seeds": None, "workers": 7, "out": None, "data": None}
+    assert parse() == {
+        "quick": False,
+        "seeds": None,
+        "workers": 7,
+        "scheduler": None,
+        "out": None,
+        "data": None,
+    }
     assert parse("--quick", "--seeds", "3", "--workers", "2", "--out", "a b", "--data", "d") == {
         "quick": True,
         "seeds": 3,
         "workers": 2,
+        "scheduler": None,
         "out": Path("a b"),
         "data": Path("d"),
     }
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert parse()["workers"] == 1
+    assert parse("--scheduler", "host:8786")["scheduler"] == "tcp://host:8786"
 
 
 def test_positive():

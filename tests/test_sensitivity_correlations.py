@@ -142,16 +142,19 @@ def test_within_is_the_mean_over_architectures_by_their_size():
     assert str(found).endswith(" (n = 15 in 2 architectures)")
 
 
-def test_the_bootstrap_weighs_architectures_by_their_size():
-    # In every resample the first has 1 and the second -1.
-    found = within(networks(range(30), [*range(10), *range(20, 0, -1)], [1] * 10 + [2] * 20), "jacobian")
-    assert found[:3] == pytest.approx((-1 / 3,) * 3)
+def test_the_interval_within_is_that_of_drawn_architectures():
+    # 20 networks in reverse order and ten in order: any share of the two may be drawn.
+    both = networks(range(30), [*range(10), *range(20, 0, -1)], [1] * 10 + [2] * 20)
+    assert within(both, "jacobian") == (pytest.approx(-1 / 3), -1, 1, 30, 2)
+    same = networks(range(30), [*range(10), *range(20)], [1] * 10 + [2] * 20)
+    assert within(same, "jacobian") == (1, 1, 1, 30, 2)
 
 
-def test_within_one_architecture_is_over_all():
+def test_one_architecture_has_its_correlation_and_no_interval():
     rng = np.random.default_rng(3)
-    n = networks(rng.normal(size=12), rng.normal(size=12))
-    assert within(n, "jacobian") == correlation(n, "jacobian")
+    one = networks(rng.normal(size=12), rng.normal(size=12))
+    value = correlation(one, "jacobian").value
+    assert within(one, "jacobian") == (pytest.approx(value), -math.inf, math.inf, 12, 1)
 
 
 def test_an_architecture_is_depth_width_and_activation():

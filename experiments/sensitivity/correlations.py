@@ -5,8 +5,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from experiments.claims import interval
 from experiments.sensitivity.results import Floats, Networks
 
 # By what one may try to tell the gap, and how a person calls it: the paper's two measures, and what one tries first.
@@ -46,35 +46,47 @@ def correlation(networks: Networks, name: str, other: str = "gap") -> Correlatio
     n = len(networks)
     if n < FEWEST:
         return Correlation(np.nan, -np.inf, np.inf, n)
-    return _averaged(networks, [np.arange(n)], name, other)
+    x, y = networks.column(name), networks.column(other)
+    value = float(_spearman(x, y, np.ones((1, n)))[0])
+    # Draws of a single network again and again have no correlation.
+    resampled = np.nan_to_num(_spearman(x, y, _drawn(n)))
+    low, high = (np.nan, np.nan) if np.isnan(value) else _interval(resampled)
+    return Correlation(value, low, high, n)
 
 
 def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
     """The mean of the rank correlations within the architectures of at least FEWEST networks, weighted by their number.
 
-    The bootstrap draws networks within each architecture. NaN if the correlation of one is.
+    The bootstrap draws architectures: to draw among few networks makes ties, which weaken any correlation. NaN for what
+    is the same for all networks of an architecture.
     """
     groups: dict[object, list[int]] = {}
     for number, trial in enumerate(networks.trials):
         groups.setdefault(trial.architecture, []).append(number)
-    large = [np.array(numbers) for numbers in groups.values() if len(numbers) >= FEWEST]
-    return _averaged(networks, large, name, other) if large else Correlation(np.nan, -np.inf, np.inf, 0, 0)
+    large = [numbers for numbers in groups.values() if len(numbers) >= FEWEST]
+    if not large:
+        return Correlation(np.nan, -np.inf, np.inf, 0, 0)
+    x, y = networks.column(name), networks.column(other)
+    sizes = [len(numbers) for numbers in large]
+    each = [_spearman(x[numbers], y[numbers], np.ones((1, len(numbers))))[0] for numbers in large]
+    both = np.stack([sizes, each], axis=1)
+    low, high = interval(both, _weighted_mean)
+    return Correlation(float(_weighted_mean(both[None])[0]), low, high, sum(sizes), len(large))
 
 
-def _averaged(networks: Networks, groups: list[NDArray[np.intp]], name: str, other: str) -> Correlation:
-    """The mean of the correlations of groups of networks, given by their places, and its interval."""
-    columns = networks.column(name), networks.column(other)
-    total, rng = sum(map(len, groups)), np.random.default_rng(0)
-    value, resampled = 0.0, np.zeros(_RESAMPLES)
-    for places in groups:
-        x, y = (column[places] for column in columns)
-        n = len(places)
-        drawn = rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
-        value += n / total * float(_spearman(x, y, np.ones((1, n)))[0])
-        # Draws of a single network again and again have no correlation.
-        resampled += n / total * np.nan_to_num(_spearman(x, y, drawn))
-    low, high = (np.nan, np.nan) if np.isnan(value) else np.quantile(resampled, [0.025, 0.975]).tolist()
-    return Correlation(value, low, high, total, len(groups))
+def _weighted_mean(both: Floats) -> Floats:
+    """Of weights and numbers (r, n, 2), for each row."""
+    return np.asarray((both[..., 0] * both[..., 1]).sum(axis=1) / both[..., 0].sum(axis=1))
+
+
+def _drawn(n: int) -> Floats:
+    """How often each of n networks is drawn in each resample, (_RESAMPLES, n)."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
+
+
+def _interval(resampled: Floats) -> tuple[float, float]:
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _spearman(x: Floats, y: Floats, times: Floats) -> Floats:

@@ -25,6 +25,8 @@ _FACTORS: tuple[tuple[float, ...], ...] = (
     (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     tuple(k / 10 for k in range(10, 100)),
 )
+# So many dots are drawn smaller.
+_MANY = 150
 UNFITTED = "no network fits\nits training images"
 
 
@@ -75,7 +77,8 @@ def dots(axes: Axes, networks: Networks, name: str, other: str = "gap") -> None:
                 y[mine],
                 **look(number),
                 linestyle="none",
-                markersize=8,
+                markersize=8 if len(networks) < _MANY else 6,
+                markeredgewidth=1.0 if len(networks) < _MANY else 0.5,
                 markeredgecolor="white",
                 alpha=0.75,
                 label=words(one),

@@ -50,9 +50,10 @@ def gap(study: Study, folder: Path) -> Drawn:
 
 def within(study: Study, folder: Path) -> Drawn:
     """The same within the architectures that have most networks, one row a data set."""
-    with figure(len(study.sweep), _ARCHITECTURES, panel=(4.6, 4.2)) as (drawing, grid):
+    largest = {name: _largest(networks) for name, networks in study.sweep.items()}
+    with figure(len(study.sweep), max([1, *map(len, largest.values())]), panel=(4.8, 4.2)) as (drawing, grid):
         for row, (name, networks) in zip(grid, study.sweep.items(), strict=True):
-            groups = _largest(networks)
+            groups = largest[name]
             for number, axes in enumerate(row):
                 axes.set_xlabel(NORM)
                 if number >= len(groups):

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import say
+from experiments.sensitivity.figures.axes import UNFITTED, say
 from experiments.sensitivity.figures.trajectories import networks_looked_at
 from experiments.sensitivity.portraits import MARGIN
 from experiments.sensitivity.results import Study
-from experiments.style import figure, save
+from experiments.style import COLOURS, figure, save
 
 _TIMES = {"before": "before training", "after": "after training"}
 _ANCHORS = np.array([[0, 1, 0], [0, 0, 1]])
@@ -34,23 +35,24 @@ def plane(study: Study, folder: Path) -> Drawn:
                 axes.plot(
                     *_ANCHORS, "o", markersize=13, markerfacecolor="none", markeredgecolor="white", markeredgewidth=4
                 )
-                axes.plot(*_ANCHORS, "o", markersize=13, markerfacecolor="none", markeredgecolor="#D55E00")
+                axes.plot(*_ANCHORS, "o", markersize=13, markerfacecolor="none", markeredgecolor=COLOURS[1])
                 axes.set_title(f"{title}, initial weights x {gain:g}", fontsize=15)
-            drawing.colorbar(image, ax=row, label="units that change")
+            drawing.colorbar(image, ax=row, label="units that change", ticks=MaxNLocator(6, integer=True))
             row[0].set_ylabel("towards the third image")
         for axes in grid.flat:
             axes.set_aspect("equal")
             axes.set(xticks=[0, 1], yticks=[0, 1])
             axes.grid(visible=False)
             if not study.portraits:
-                say(axes, "no network was looked at")
+                say(axes, UNFITTED)
         for axes in grid[-1]:
             axes.set_xlabel("towards the second image")
         caption = (
             "The plane through three training images of different classes (circles: the first at 0, 0). The colour is "
             "the number of units of the last hidden layer that pass to another linear piece from a point to its "
-            "neighbours on the right and above; lines are the boundaries of pieces. The two directions are drawn at "
-            "right angles and equally long, whatever they are among images. The first network of each gain of the "
+            "neighbours on the right and above; lines are the boundaries of pieces. As published, training would clear "
+            "them away from the images: dark around the circles. The two directions are drawn at right angles and "
+            "equally long, whatever they are among images. The first network of each gain of the "
             f"initial weights, {len(study.portraits)} of {networks_looked_at(study)}."
         )
         return save(drawing, folder, "plane.png", caption)

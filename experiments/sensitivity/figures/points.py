@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import drawable, legend, look, say
+from experiments.sensitivity.figures.axes import UNFITTED, drawable, legend, look, say
 from experiments.sensitivity.figures.trajectories import networks_looked_at
 from experiments.sensitivity.results import Floats, Study
 from experiments.style import figure, save
@@ -25,7 +25,7 @@ def points(study: Study, folder: Path) -> Drawn:
         for axes in grid[0]:
             axes.set(xscale="log", yscale="log", xlabel="loss of a test image (nats)")
             if not study.portraits:
-                say(axes, "no network was looked at")
+                say(axes, UNFITTED)
         grid[0, 0].set_ylabel(r"Jacobian norm $\|J\|_F$ at it")
         legend(drawing, grid.flat, ncols=4)
         images = " or ".join(f"{size:,}" for size in sorted(sizes)) or "no"
@@ -34,7 +34,8 @@ def points(study: Study, folder: Path) -> Drawn:
             "gain of the initial weights. Curve: what two competing classes would give, sqrt(2) s (1 - s) g, where s = "
             "exp(-loss) is the probability of the true class and g the norm of the gradient of the difference of the "
             "two logits, here one number: the median of norm / (sqrt(2) s (1 - s)) over the images that are classified "
-            f"right. It is highest at loss = ln 2 (dashed), where a point is undecided. {networks_looked_at(study)}."
+            f"right. It is highest at loss = ln 2 (dashed), where a point is undecided. {len(study.portraits)} of "
+            f"{networks_looked_at(study)}."
         )
         return save(drawing, folder, "points.png", caption)
 

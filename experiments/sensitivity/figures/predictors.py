@@ -38,13 +38,13 @@ def predictors(study: Study, folder: Path) -> Drawn:
         grid[0, 0].set_ylim(len(rows) - 0.5, -0.5)
         legend(drawing, grid.flat)
         architectures = {TITLES[name]: within(each, "jacobian") for name, each in study.sweep.items()}
-        listed = "; ".join(f"{name}: {each.networks} in {each.groups}" for name, each in architectures.items())
+        listed = "; ".join(f"{name} {each.networks} in {each.groups}" for name, each in architectures.items())
         caption = (
             "How well the rank of a network by each measure tells its rank by generalization gap: 1 is the same order, "
             "0 none, -1 the reverse. Bars: 95 % bootstrap intervals over networks. Within architectures: the mean of "
             f"the correlations of each architecture of at least {FEWEST} networks, weighted by their number "
-            f"(networks in architectures: {listed}); an architecture has one number of parameters, so that this is no "
-            f"measure there. {counts(study)}."
+            f"(n networks in architectures: {listed}); an architecture has one number of parameters, so that this "
+            f"tells nothing there. {counts(study)}."
         )
         return save(drawing, folder, "predictors.png", caption)
 
@@ -59,12 +59,12 @@ def size(study: Study, folder: Path) -> Drawn:
             row[0].set_ylabel(GAP)
         for axes, predictor in zip(grid[-1], _SIZES, strict=True):
             log_ticks(axes, "x")
-            axes.set_xlabel(PREDICTORS[predictor])
+            axes.set_xlabel(PREDICTORS[predictor] + " (nats)" * (predictor == "training_loss"))
         legend(drawing, grid.flat)
         caption = (
             "Generalization gap against what one would try before the Jacobian norm: the number of parameters, the "
-            "mean cross-entropy on the training images (in nats) and the Euclidean norm of all weights. A dot is a "
-            "network of the sweep. Spearman's rank correlation with its 95 % bootstrap interval over networks. "
+            "mean cross-entropy on the training images and the Euclidean norm of all weights. A dot is a network of "
+            "the sweep. Spearman's rank correlation with its 95 % bootstrap interval over networks. "
             f"{counts(study)}."
         )
         return save(drawing, folder, "size.png", caption)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import count, legend, look, say
+from experiments.sensitivity.figures.axes import UNFITTED, count, legend, look, say
 from experiments.sensitivity.portraits import KINDS
 from experiments.sensitivity.results import Floats, Networks, Study
 from experiments.style import figure, save
@@ -29,7 +29,7 @@ def trajectories(study: Study, folder: Path) -> Drawn:
             for anchor in _ANCHORS:
                 axes.axvline(anchor, color="black", linewidth=1.2, linestyle="--", zorder=1)
             if not study.portraits:
-                say(axes, "no network was looked at")
+                say(axes, UNFITTED)
         for axes in grid[:, 0]:
             axes.set_yscale("log")
         for axes in grid[:, 1]:
@@ -41,8 +41,8 @@ def trajectories(study: Study, folder: Path) -> Drawn:
             "Sensitivity along ellipses through three training images of different classes, of one class, or through "
             "three points of standardised noise; dashed: where the ellipse passes through the three. Left: Jacobian "
             f"norm of the probabilities. Right: how many linear pieces are crossed from one of {_angles(study)} angles "
-            f"to the next. Lines: median over {_ellipses(study)} ellipses of each kind, bands: quartiles; of several "
-            f"networks the median of each. {networks_looked_at(study)}."
+            f"to the next. Lines: median over {_ellipses(study)} ellipses of each kind, bands: quartiles; with several "
+            f"networks, the median of theirs at each angle. {networks_looked_at(study)}."
         )
         return save(drawing, folder, "trajectories.png", caption)
 

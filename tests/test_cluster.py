@@ -1,0 +1,339 @@
+"""Sweeps on a real Dask cluster, on this machine: workers that are killed, that are not alike, or not there."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from experiments import __main__ as command_line
+from experiments import low_capacity
+from experiments.low_capacity import figures
+
+if find_spec("distributed") is None:
+    pytest.skip("the extra cluster is not installed", allow_module_level=True)
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 120  # seconds; only what is broken takes so long
+TRIALS = 24
+# Each worker notes the trials that it begins and ends; its third ends only when the file "hold" is gone. So a test can
+# do something in the middle of a trial, however fast or slow the machine.
+NOTES = """
+import os
+import time
+from pathlib import Path
+
+begun = 0
+folder = Path(os.environ["NOTES"])
+
+
+def begin(trial):
+    global begun
+    note("begin", trial)
+    begun += 1
+    while begun > 2 and (folder / "hold").exists():
+        time.sleep(0.01)
+
+
+def note(what, trial):
+    with open(folder / "notes", "a") as file:
+        file.write(f"{what} {os.getpid()} {trial}\\n")
+"""
+TOY = '''"""Counts."""
+from dataclasses import dataclass
+
+from experiments.executors import executor
+from experiments.run import run_options, run_trials
+from experiments.store import Store
+from experiments.trials import key
+from notes import begin, note
+
+
+@dataclass(frozen=True)
+class Trial:
+    seed: int
+
+
+def work(trials):
+    begin(key(trials[0]))
+    note("end", key(trials[0]))
+    return [{"value": trial.seed / 7} for trial in trials]
+
+
+def add_arguments(parser):
+    run_options(parser)
+
+
+def main(args):
+    trials = [Trial(seed) for seed in range(TRIALS)]
+    with Store(args.out, args.experiment) as store, executor(args) as workers:
+        run_trials(trials, work, store, workers, cost=lambda trial: 1.0, label="toy")
+    print("done")
+'''.replace("TRIALS", str(TRIALS))
+# The experiment as it is, but for the number of epochs.
+SHORT = """
+from experiments import low_capacity
+from experiments.low_capacity import protocol
+from experiments.trials import key
+from notes import begin, note
+
+protocol.EPOCHS = protocol.MOST_EPOCHS = 3
+measured = low_capacity._measured
+
+
+def noted(folder, trials):
+    begin(key(trials[0]))
+    results = measured(folder, trials)
+    note("end", key(trials[0]))
+    return results
+
+
+low_capacity._measured = noted
+"""
+COMMAND = """
+import sys
+from experiments import __main__ as command_line
+from experiments import low_capacity
+from experiments.low_capacity import figures, protocol
+protocol.EPOCHS = protocol.MOST_EPOCHS = 3
+figures.draw_all = lambda *_: []
+low_capacity.report = lambda *_: None
+command_line.EXPERIMENTS["toy"] = "toy_experiment"
+sys.exit(command_line.main(sys.argv[1:]))
+"""
+# Until the scheduler thinks that no more than so many trials are with workers (those that begin next are there too).
+SETTLE = """
+import sys
+import time
+from distributed import Client
+with Client(sys.argv[1]) as client:
+    while sum(map(len, client.processing().values())) > int(sys.argv[2]):
+        time.sleep(0.05)
+    time.sleep(0.5)  # for the others to hear of it
+"""
+
+
+def wait_until(true):
+    deadline = time.monotonic() + PATIENCE
+    while not (found := true()):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return found
+
+
+class Cluster:
+    """A scheduler on a free port of this machine, and the processes of its workers and of those who use it."""
+
+    def __init__(self, folder):
+        self.folder, self.processes, self.workers = folder, [], []
+        for name, text in (("notes", NOTES), ("toy_experiment", TOY), ("short", SHORT)):
+            (folder / f"{name}.py").write_text(text)
+        (folder / "notes").touch()
+        (folder / "hold").touch()
+        self.environment = os.environ | {
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
+            "NOTES": str(folder),
+            **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+        }
+        contact = folder / "scheduler.json"
+        # It needs to know nothing of npnet.
+        arguments = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(contact))
+        self.scheduler = self.start("-m", "dask", "scheduler", *arguments, "--idle-timeout", "300", PYTHONPATH="")
+        wait_until(contact.exists)
+        self.address = wait_until(lambda: json.loads(contact.read_text() or "{}").get("address"))
+
+    def start(self, *arguments, cwd=None, **environment):
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=cwd or self.folder,
+            env=self.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if "-c" in arguments else subprocess.DEVNULL,
+            text=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def add_workers(self, number, *arguments, **options):
+        # In one process each, so that who is killed is not started again.
+        place = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60")
+        for _ in range(number):
+            self.workers.append(self.start("-m", "dask", "worker", self.address, *place, *arguments, **options))
+
+    def command(self, *arguments):
+        return self.start("-c", COMMAND, *arguments, "--scheduler", self.address)
+
+    def noted(self, what):
+        """Process and trial of each line that says so."""
+        lines = [line.split() for line in (self.folder / "notes").read_text().splitlines()]
+        return [(int(process), trial) for word, process, trial in lines if word == what]
+
+    def wait_until_held(self):
+        """Wait until two workers have each done two trials and are in the middle of the third."""
+        wait_until(lambda: len(self.noted("begin")) == 6 and len(self.noted("end")) == 4)
+
+    def settle(self, trials=TRIALS):
+        assert self.start("-c", SETTLE, self.address, str(trials)).wait(PATIENCE) == 0
+
+    def let_go(self):
+        (self.folder / "hold").unlink()
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.close()
+
+
+def done(process):
+    out, err = process.communicate(timeout=PATIENCE)
+    assert "Traceback" not in err
+    return process.returncode, out, err
+
+
+def kept(folder):
+    return {path.stem for path in folder.glob("unfinished/*.json")}
+
+
+def test_a_lost_worker_loses_no_result(cluster, tiny, short, tmp_path, monkeypatch):
+    # To draw takes longer than all else, and the page shows what is drawn.
+    monkeypatch.setattr(figures, "draw_all", lambda *_: [])
+    monkeypatch.setattr(low_capacity, "report", lambda *_: None)
+    arguments = ("low_capacity", "--quick", "--data", str(tiny), "--out")
+    cluster.add_workers(2, "--preload", "short")
+    process = cluster.command(*arguments, "there")
+    assert command_line.main([*arguments, str(tmp_path / "here"), "--workers", "2"]) == 0
+    cluster.wait_until_held()
+    victim, other = cluster.workers
+    victim.kill()
+    victim.wait()
+    (lost,) = (
+        {trial for _, trial in cluster.noted("begin")}
+        - {trial for _, trial in cluster.noted("end")}
+        - {trial for process, trial in cluster.noted("begin") if process == other.pid}
+    )
+    assert lost not in kept(tmp_path / "there")
+    assert process.poll() is None
+    cluster.let_go()
+    status, _, err = done(process)
+    assert status == 0
+    assert "distributed" not in err
+    assert (other.pid, lost) in cluster.noted("end")
+    for name in ("results.jsonl", "scores.csv"):
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+
+
+def test_a_restarted_sweep_redoes_nothing(cluster, tmp_path):
+    cluster.add_workers(2)
+    process = cluster.command("toy", "--out", "out")
+    cluster.wait_until_held()
+    wait_until(lambda: len(kept(tmp_path / "out")) == 4)
+    process.kill()
+    process.wait()
+    before = kept(tmp_path / "out")
+    # Without the command the cluster ends what it is at, and begins no more.
+    cluster.settle(0)
+    cluster.let_go()
+    wait_until(lambda: len(cluster.noted("end")) == 6)
+    status, out, err = done(cluster.command("toy", "--out", "out"))
+    assert (status, out) == (0, "done\n")
+    assert f"resuming: 4 of {TRIALS} trials found in out\n" in err
+    again = [trial for _, trial in cluster.noted("begin")[6:]]
+    assert len(again) == len(set(again)) == TRIALS - 4
+    assert not before & set(again)
+    assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == 1 + TRIALS
+
+
+def test_ctrl_c_keeps_what_runs_and_leaves_the_rest(cluster, tmp_path):
+    process = cluster.command("toy", "--out", "out")
+    assert process.stderr.readline() == (
+        f"waiting for workers to join, as by: python -m dask worker {cluster.address}\n"
+    )
+    cluster.add_workers(2)
+    cluster.wait_until_held()
+    wait_until(lambda: len(kept(tmp_path / "out")) == 4)
+    cluster.settle()
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: process.stderr.readline().startswith("stopping once the running trials end (2 left;"))
+    cluster.settle(2)
+    cluster.let_go()
+    status, out, err = done(process)
+    assert (status, out) == (2, "")
+    assert err.splitlines()[-1] == (
+        f"interrupted: 6 of {TRIALS} results are kept in out; run the same command again to resume"
+    )
+    assert kept(tmp_path / "out") == {trial for _, trial in cluster.noted("begin")}
+
+
+def test_ctrl_c_while_there_are_no_workers(cluster):
+    process = cluster.command("toy", "--out", "out")
+    assert process.stderr.readline().startswith("waiting for workers")
+    process.send_signal(signal.SIGINT)
+    status, _, err = done(process)
+    assert status == 2
+    assert err.startswith("interrupted")
+
+
+def test_the_scheduler_is_lost(cluster, tmp_path):
+    cluster.add_workers(2)
+    process = cluster.command("toy", "--out", "out")
+    cluster.wait_until_held()
+    cluster.scheduler.kill()
+    status, _, err = done(process)
+    assert status == 2
+    assert err.splitlines()[-1].startswith(
+        "error: the scheduler is gone; run the same command again to resume from what is kept (in the trial "
+    )
+
+
+def test_a_worker_with_other_files(cluster, tiny, tmp_path):
+    place = tmp_path / "place"
+    shutil.copytree(tiny, place / "data")
+    shutil.copytree(tiny, tmp_path / "data")
+    changed = bytearray((place / "data" / "train-images-idx3-ubyte").read_bytes())
+    changed[-1] ^= 1
+    (place / "data" / "train-images-idx3-ubyte").write_bytes(changed)
+    cluster.add_workers(1, cwd=place)
+    status, _, err = done(cluster.command("low_capacity", "--quick", "--data", "data", "--out", "out"))
+    assert status == 2
+    assert err.splitlines()[-1].startswith("error: mnist in data: found files with the fingerprint ")
+
+
+def test_a_worker_without_the_experiments(cluster, tmp_path):
+    cluster.add_workers(1, PYTHONPATH="")
+    status, _, err = done(cluster.command("toy", "--out", "out"))
+    assert status == 2
+    assert err.splitlines()[-1].startswith("error: a worker found no module ")
+    assert "; install npnet there and start the worker in its clone (in the trial Trial(seed=" in err
+    assert err.count("\n") == 1
+
+
+def test_a_worker_is_no_scheduler(cluster):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    cluster.add_workers(1, "--worker-port", str(port))
+
+    def listens():
+        with socket.socket() as caller:
+            return caller.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listens)
+    cluster.address = f"tcp://127.0.0.1:{port}"
+    status, _, err = done(cluster.command("toy", "--out", "out"))
+    assert (status, err) == (
+        2,
+        f"error: --scheduler: found no Dask scheduler at {cluster.address} that answers within 5 s\n",
+    )
