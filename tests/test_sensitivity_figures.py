@@ -304,7 +304,7 @@ def test_pairs(drawings, tmp_path):
             depths = np.array(one.setting(lambda trial: trial.depth))
             lines = {line.get_label(): line for line in axes.lines}
             for depth in DEPTHS:
-                    label = f"{depth} hidden layer{'s' * (depth > 1)}"
+                label = f"{depth} hidden layer{'s' * (depth > 1)}"
                 np.testing.assert_array_equal(lines[label].get_xydata(), np.column_stack([x, y])[depths == depth])
             assert axes.get_title().endswith(f": {(y > x).sum()} of 4 above")
             counts.add((y > x).sum())
