@@ -67,6 +67,14 @@ def test_triples_of_fewer_are_the_first_and_each_seed_and_kind_has_its_own():
     assert not np.array_equal(*(np.sort(list(triples(kind, X, LABELS, 1, 1)), axis=None) for kind in (SAME, DIFFERENT)))
 
 
+def test_each_kind_has_its_own_draws(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(portraits, "stream", lambda *numbers: drawn.append(numbers) or stream(*numbers))
+    for kind in KINDS:
+        list(triples(kind, X, LABELS, 7, 1))
+    assert drawn == [(Draw.ANCHORS, 7, number) for number in range(3)]
+
+
 # Along an ellipse.
 
 

@@ -49,13 +49,7 @@ def test_the_sweep_is_the_same_for_every_data_set_and_size():
 
 def test_the_sweep_covers_its_settings():
     trials = protocol.sweep("mnist", "", Scale(2000, 0, 0))
-    for name, values in (
-        ("depth", protocol.DEPTHS),
-        ("width", protocol.WIDTHS),
-        ("activation", protocol.ACTIVATIONS),
-        ("batch", protocol.BATCHES),
-        ("momentum", protocol.MOMENTA),
-    ):
+    for name, values in (("batch", protocol.BATCHES), ("momentum", protocol.MOMENTA)):
         found, counts = np.unique([getattr(trial, name) for trial in trials], return_counts=True)
         assert found.tolist() == sorted(values)
         expected = len(trials) / len(values)
@@ -74,6 +68,20 @@ def test_the_sweep_covers_its_settings():
         assert 0.146 < rates.max() < 0.1501
     assert max(len(str(trial.learning_rate).lstrip("0.")) for trial in trials) == 3
     assert {(trial.part, trial.random_labels, trial.copies) for trial in trials} == {(SWEEP, False, 0)}
+
+
+def test_architectures_of_the_sweep_follow_one_another_in_blocks():
+    number = len(protocol.DEPTHS) * len(protocol.WIDTHS) * len(protocol.ACTIVATIONS)
+    trials = protocol.sweep("mnist", "", Scale(8 * (number + 1), 0, 0))
+    blocks = [{trial.architecture for trial in trials[start : start + 8]} for start in range(0, len(trials), 8)]
+    assert {len(block) for block in blocks} == {1}
+    assert len(set.union(*blocks)) == number
+    # All once, then again from the first.
+    assert blocks[0] == blocks[-1] != blocks[1]
+    for values, position in ((protocol.DEPTHS, 0), (protocol.WIDTHS, 1), (protocol.ACTIVATIONS, 2)):
+        first = [next(iter(block))[position] for block in blocks[:number]]
+        assert set(first) == set(values)
+        assert first != sorted(first)
 
 
 def test_two_of_a_pair_differ_in_one_thing_and_share_the_first():
