@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from experiments.sensitivity import measures, protocol
+from experiments.sensitivity import measures, training
 from experiments.sensitivity.measures import measure, per_point
 from experiments.sensitivity.protocol import PAIRS, SWEEP, Draw, Trial
 from experiments.trials import stream
@@ -27,9 +27,9 @@ def few(monkeypatch):
 
 def again(trial, data):
     """The trained network, its parameters and training examples."""
-    x, labels = protocol.examples(trial, data)
-    net = protocol.network(trial, data)
-    return net, protocol.trained(trial, net, x, labels), x.reshape(len(x), -1), labels
+    x, labels = training.examples(trial, data)
+    net = training.network(trial, data)
+    return net, training.trained(trial, net, x, labels), x.reshape(len(x), -1), labels
 
 
 def pieces(activation, z):
@@ -58,12 +58,12 @@ def test_measures(dataset, few, activation):
     trial = dataclasses.replace(TRIAL, activation=activation)
     found = measure(trial, dataset)
     assert json.loads(json.dumps(found)) == found
-    net, training, x, labels = again(trial, dataset)
-    theta = training.theta.astype(np.float64)
-    assert found["epochs"] == len(training.history)
+    net, done, x, labels = again(trial, dataset)
+    theta = done.theta.astype(np.float64)
+    assert found["epochs"] == len(done.history)
     assert found["training_accuracy"] == 1
 
-    test = protocol.test_images(dataset).astype(np.float64)
+    test = training.test_images(dataset).astype(np.float64)
     points = stream(Draw.POINTS).permutation(len(test))[:20]
     norms = np.sqrt((jacobian(net, theta, test[points], "probability") ** 2).sum(axis=(1, 2)))
     assert found["jacobian"] == pytest.approx(norms.mean(), rel=1e-4)
@@ -89,7 +89,7 @@ def test_measures(dataset, few, activation):
 
     assert found["parameters"] == 49 * 16 + 16 * 16 + 16 * 10
     assert found["weight_norm"] == pytest.approx(np.sqrt((theta**2).sum()), rel=1e-5)
-    alone = per_point(net, training.theta, norms, test[points], dataset.test_labels[points])
+    alone = per_point(net, done.theta, norms, test[points], dataset.test_labels[points])
     assert {name: found[name] for name in alone} == pytest.approx(alone)
 
 

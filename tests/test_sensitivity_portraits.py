@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.sensitivity import portraits, protocol
+from experiments.sensitivity import portraits, training
 from experiments.sensitivity.portraits import (
     ANCHORS,
     ANGLES,
@@ -235,7 +235,7 @@ def small(monkeypatch):
     ):
         monkeypatch.setattr(portraits, name, value)
     monkeypatch.setattr(portraits, "ANCHORS", (2, 6, 10))
-    monkeypatch.setattr(protocol, "CERTAIN", 0.1)
+    monkeypatch.setattr(training, "CERTAIN", 0.1)
 
 
 def cross_entropies(net, theta, x, labels):
@@ -252,11 +252,11 @@ def test_a_portrait(dataset, small, monkeypatch):
     )
     found = portraits.measure(TRIAL, dataset)
     assert json.loads(json.dumps(found)) == found
-    x, labels = protocol.examples(TRIAL, dataset)
-    net = protocol.network(TRIAL, dataset)
-    training = protocol.trained(TRIAL, net, x, labels)
-    theta, test = training.theta, protocol.test_images(dataset)
-    assert found["epochs"] == len(training.history)
+    x, labels = training.examples(TRIAL, dataset)
+    net = training.network(TRIAL, dataset)
+    done = training.trained(TRIAL, net, x, labels)
+    theta, test = done.theta, training.test_images(dataset)
+    assert found["epochs"] == len(done.history)
     assert found["training_accuracy"] == 1
     assert found["training_loss"] == pytest.approx(cross_entropies(net, theta, x, labels).mean(), rel=1e-3)
     assert found["test_accuracy"] == (forward(net, theta, test).argmax(axis=1) == dataset.test_labels).mean()
@@ -266,7 +266,7 @@ def test_a_portrait(dataset, small, monkeypatch):
         assert found["ellipses"][kind] == along(net, theta, triples(kind, flat, labels, TRIAL.seed, 2))
 
     # The same planes before and after, of different classes.
-    start = protocol.initial_theta(TRIAL, net)
+    start = training.initial_theta(TRIAL, net)
     wanted = list(triples(DIFFERENT, flat, labels, TRIAL.seed, 2))
     for (parameters, abc, _), same, triple in zip(planes, [start] * 2 + [theta] * 2, wanted * 2, strict=True):
         np.testing.assert_array_equal(parameters, same)

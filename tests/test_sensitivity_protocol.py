@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.sensitivity import protocol
+from experiments.sensitivity import protocol, training
 from experiments.sensitivity.protocol import (
     BLOCK,
     DEFAULT,
@@ -122,11 +122,10 @@ def test_no_two_purposes_share_their_draws():
 
 def test_draws_belong_to_their_purpose(dataset, monkeypatch):
     drawn = []
-    monkeypatch.setattr(protocol, "stream", lambda *numbers: drawn.append(numbers) or stream(*numbers))
+    monkeypatch.setattr(training, "stream", lambda *numbers: drawn.append(numbers) or stream(*numbers))
     trial = dataclasses.replace(TRIAL, random_labels=True, copies=2)
-    x, labels = protocol.examples(trial, dataset)
-    monkeypatch.setattr(protocol, "train", lambda *args, **options: None)
-    protocol.trained(trial, protocol.network(trial, dataset), x, labels)
+    x, labels = training.examples(trial, dataset)
+    training.trained(trial, training.network(trial, dataset), x, labels)
     wanted = (Draw.EXAMPLES, Draw.LABELS, Draw.SHIFTS, Draw.BATCHES, Draw.WEIGHTS)
     assert sorted(drawn) == sorted((what, 3) for what in wanted)
 
@@ -144,7 +143,7 @@ def test_what_takes_longer_costs_more():
 
 
 def test_examples_are_standardised_and_in_proportion(dataset):
-    x, labels = protocol.examples(TRIAL, dataset)
+    x, labels = training.examples(TRIAL, dataset)
     assert x.shape == (40, 7, 7)
     assert np.bincount(labels).tolist() == [4] * 10
     np.testing.assert_allclose(x.mean(axis=(1, 2)), 0, atol=1e-6)
@@ -156,17 +155,17 @@ def test_examples_are_standardised_and_in_proportion(dataset):
 
 
 def test_what_a_trial_is_not_about_does_not_change_its_examples(dataset):
-    x, _ = protocol.examples(TRIAL, dataset)
+    x, _ = training.examples(TRIAL, dataset)
     for change in ({"activation": "hard_sigmoid"}, {"batch": None}, {"random_labels": True}, {"part": PORTRAITS}):
-        np.testing.assert_array_equal(protocol.examples(dataclasses.replace(TRIAL, **change), dataset)[0], x)
-    others, _ = protocol.examples(dataclasses.replace(TRIAL, seed=4), dataset)
+        np.testing.assert_array_equal(training.examples(dataclasses.replace(TRIAL, **change), dataset)[0], x)
+    others, _ = training.examples(dataclasses.replace(TRIAL, seed=4), dataset)
     assert not np.array_equal(others, x)
 
 
 @pytest.mark.parametrize(("n", "right"), [(40, 4), (50, 5), (100, 10)])
 def test_random_labels_are_right_as_often_as_chance_has_it(dataset, n, right):
-    true = protocol.examples(dataclasses.replace(TRIAL, examples=n), dataset)[1]
-    noisy = protocol.examples(dataclasses.replace(TRIAL, examples=n, random_labels=True), dataset)[1]
+    true = training.examples(dataclasses.replace(TRIAL, examples=n), dataset)[1]
+    noisy = training.examples(dataclasses.replace(TRIAL, examples=n, random_labels=True), dataset)[1]
     assert (noisy == true).sum() == right
     assert len(np.unique(noisy)) == 10
 
@@ -175,9 +174,9 @@ def test_random_labels_are_right_as_often_as_chance_has_it(dataset, n, right):
 def test_copies_are_wrapped_shifts_of_their_image(dataset, shape):
     images = np.random.default_rng(0).integers(0, 256, (120, *shape), dtype=np.uint8)
     data = dataclasses.replace(dataset, train_images=images)
-    plain, true = protocol.examples(TRIAL, data)
+    plain, true = training.examples(TRIAL, data)
     trial = dataclasses.replace(TRIAL, copies=8)
-    x, labels = protocol.examples(trial, data)
+    x, labels = training.examples(trial, data)
     np.testing.assert_array_equal(x[:40], plain)
     np.testing.assert_array_equal(labels, np.tile(true, 9))
     shifts = np.array([(dy, dx) for dy in range(-4, 5) for dx in range(-4, 5)])
@@ -190,25 +189,25 @@ def test_copies_are_wrapped_shifts_of_their_image(dataset, shape):
     # Each copy is shifted by itself, as far as that.
     assert [len(set(each)) for each in np.transpose(seen)] == [9, 9]
     noisy = dataclasses.replace(trial, random_labels=True)
-    one = protocol.examples(dataclasses.replace(noisy, copies=0), data)[1]
-    np.testing.assert_array_equal(protocol.examples(noisy, data)[1], np.tile(one, 9))
+    one = training.examples(dataclasses.replace(noisy, copies=0), data)[1]
+    np.testing.assert_array_equal(training.examples(noisy, data)[1], np.tile(one, 9))
 
 
 def test_images_in_colour(colourful):
-    x, labels = protocol.examples(TRIAL, colourful)
+    x, labels = training.examples(TRIAL, colourful)
     assert x.shape == (40, 3, 6, 5)
     np.testing.assert_allclose(x.std(axis=(1, 2, 3)), 1, atol=1e-6)
-    test = protocol.test_images(colourful)
+    test = training.test_images(colourful)
     assert test.shape == (60, 90)
     np.testing.assert_array_equal(test[4], standardised(colourful.test_images)[4].ravel())
-    net = protocol.network(TRIAL, colourful)
+    net = training.network(TRIAL, colourful)
     assert net == MLP((90, 16, 16, 10), "relu", "softmax", bias=False)
-    assert protocol.trained(TRIAL, net, x, labels).history[-1]["fitted"] == 1
+    assert training.trained(TRIAL, net, x, labels).history[-1]["train_accuracy"] == 1
 
 
 def test_test_images_are_standardised_once(dataset):
-    assert protocol.test_images(dataset) is protocol.test_images(dataset)
-    np.testing.assert_array_equal(protocol.test_images(dataset), standardised(dataset.test_images).reshape(60, 49))
+    assert training.test_images(dataset) is training.test_images(dataset)
+    np.testing.assert_array_equal(training.test_images(dataset), standardised(dataset.test_images).reshape(60, 49))
 
 
 @pytest.mark.parametrize(
@@ -248,58 +247,80 @@ def test_check_of_labels(colourful, part, file, labels, said):
 def test_initial_weights_have_the_variance_that_the_trial_says(activation, variance):
     trial = dataclasses.replace(TRIAL, activation=activation, gain=1.5)
     net = MLP((400, 100, 100, 10), activation, "softmax", bias=False)
-    for layer, fan_in in zip(net.unpack(protocol.initial_theta(trial, net)), (400, 100, 100), strict=True):
+    for layer, fan_in in zip(net.unpack(training.initial_theta(trial, net)), (400, 100, 100), strict=True):
         expected = 1.5**2 * variance / fan_in
         assert layer.weights.var() == pytest.approx(expected, rel=5 * np.sqrt(2 / layer.weights.size))
         assert layer.bias is None
 
 
-def test_training_stops_at_the_first_epoch_that_fits_everything(dataset):
-    x, labels = protocol.examples(TRIAL, dataset)
-    net = protocol.network(TRIAL, dataset)
-    found = protocol.trained(TRIAL, net, x, labels)
-    fitted = [row["fitted"] for row in found.history]
-    assert fitted[-1] == 1
-    assert max(fitted[:-1]) < 1
-    assert found.epoch == len(fitted)
+def test_training_stops_at_the_first_epoch_without_a_mistake(dataset):
+    x, labels = training.examples(TRIAL, dataset)
+    net = training.network(TRIAL, dataset)
+    found = training.trained(TRIAL, net, x, labels)
+    right = [row["train_accuracy"] for row in found.history]
+    assert right[-1] == 1
+    assert max(right[:-1]) < 1
     assert (forward(net, found.theta, x).argmax(axis=1) == labels).all()
+
+
+@pytest.mark.parametrize("batch", [16, None])
+def test_training_goes_on_if_an_epoch_spoils_what_was_right(dataset, monkeypatch, batch):
+    trial = dataclasses.replace(TRIAL, batch=batch)
+    x, labels = training.examples(trial, dataset)
+    net = training.network(trial, dataset)
+    without = training.trained(trial, net, x, labels)
+    asked = []
+    monkeypatch.setattr(training, "accuracy", lambda *args: 1.0 if len(asked) == 2 else asked.append(0) or 0.5)
+    found = training.trained(trial, net, x, labels)
+    n = len(without.history)
+    assert len(found.history) == n + 2
+    assert found.history[:n] == without.history
+    # The batches of the epochs that follow are drawn anew, and the network goes on from where it was.
+    assert found.history[n]["train_loss"] < without.history[-1]["train_loss"]
+
+
+def test_epochs_are_counted_over_all_of_the_training(dataset, monkeypatch):
+    monkeypatch.setattr(training, "accuracy", lambda *args: 0.5)
+    x, labels = training.examples(TRIAL, dataset)
+    found = training.trained(TRIAL, training.network(TRIAL, dataset), x, labels)
+    assert len(found.history) == 120
 
 
 @pytest.mark.parametrize(("batch", "patience"), [(16, 24), (None, 200)])
 def test_what_does_not_become_better_for_long_is_given_up(dataset, batch, patience):
     # Without a learning rate there is nothing to see.
     trial = dataclasses.replace(TRIAL, learning_rate=0.0, batch=batch)
-    x, labels = protocol.examples(trial, dataset)
-    found = protocol.trained(trial, protocol.network(trial, dataset), x[:10], labels[:10])
-    assert (found.epoch, len(found.history)) == (1, 1 + patience)
+    x, labels = training.examples(trial, dataset)
+    found = training.trained(trial, training.network(trial, dataset), x[:10], labels[:10])
+    assert len(found.history) == 1 + patience
 
 
 def test_a_portrait_is_trained_until_it_is_certain(dataset, monkeypatch):
-    monkeypatch.setattr(protocol, "CERTAIN", 0.1)
+    monkeypatch.setattr(training, "CERTAIN", 0.1)
     trial = dataclasses.replace(TRIAL, part=PORTRAITS)
-    x, labels = protocol.examples(trial, dataset)
-    found = protocol.trained(trial, protocol.network(trial, dataset), x, labels)
+    x, labels = training.examples(trial, dataset)
+    found = training.trained(trial, training.network(trial, dataset), x, labels)
     losses = [row["train_loss"] for row in found.history]
-    assert losses[-1] <= protocol.CERTAIN < min(losses[:-1])
-    assert found.history[-2]["fitted"] == 1
+    assert losses[-1] <= training.CERTAIN < min(losses[:-1])
+    assert found.history[-2]["train_accuracy"] == 1
 
 
 @pytest.mark.parametrize(
     ("part", "batch", "epochs"), [(SWEEP, 16, 120), (PAIRS, None, 1000), (PAIRS, 16, 400), (PORTRAITS, 16, 500)]
 )
 def test_the_most_epochs(dataset, monkeypatch, part, batch, epochs):
-    asked = {}
-    monkeypatch.setattr(protocol, "train", lambda *args, **options: asked.update(options))
+    asked, train = {}, training.train
+    monkeypatch.setattr(training, "train", lambda *args, **options: asked.update(options) or train(*args, **options))
     trial = dataclasses.replace(TRIAL, part=part, batch=batch)
-    protocol.trained(trial, protocol.network(trial, dataset), *protocol.examples(trial, dataset))
+    training.trained(trial, training.network(trial, dataset), *training.examples(trial, dataset))
     assert (asked["epochs"], asked["stop"].patience) == (epochs, epochs // 5)
 
 
 def test_momentum_is_that_of_the_trial(dataset):
-    x, labels = protocol.examples(TRIAL, dataset)
-    net = protocol.network(TRIAL, dataset)
+    x, labels = training.examples(TRIAL, dataset)
+    net = training.network(TRIAL, dataset)
     without, with_it = (
-        protocol.trained(dataclasses.replace(TRIAL, momentum=momentum), net, x, labels).history[0]
+        training.trained(dataclasses.replace(TRIAL, momentum=momentum), net, x, labels).history[0]
         for momentum in (0.0, 0.9)
     )
     # Of the first step it knows nothing, of the next ones it does.
@@ -309,6 +330,6 @@ def test_momentum_is_that_of_the_trial(dataset):
 
 def test_batches_are_at_most_all_examples(dataset):
     trial = dataclasses.replace(TRIAL, batch=64)
-    x, labels = protocol.examples(trial, dataset)
-    found = protocol.trained(trial, protocol.network(trial, dataset), x, labels)
+    x, labels = training.examples(trial, dataset)
+    found = training.trained(trial, training.network(trial, dataset), x, labels)
     assert found.history[0]["steps"] == 1

@@ -12,7 +12,7 @@ from matplotlib.image import imsave
 from experiments import __main__ as command_line
 from experiments import executors, sensitivity
 from experiments.page import Drawn
-from experiments.sensitivity import figures, measures, portraits, protocol, summary
+from experiments.sensitivity import figures, measures, portraits, protocol, summary, training
 from experiments.sensitivity.judgements import CLAIMS
 from experiments.sensitivity.protocol import PAIRS, PORTRAITS, SWEEP, Scale
 from npnet.cifar import write_cifar10
@@ -43,7 +43,7 @@ def measured(monkeypatch):
     for name, value in (("ELLIPSES", 2), ("ANGLES", 12), ("STEPS", 24), ("PLANES", 1), ("SIDE", 9)):
         monkeypatch.setattr(portraits, name, value)
     monkeypatch.setattr(portraits, "ANCHORS", (2, 6, 10))
-    network, train = protocol.network, protocol.train
+    network, train = training.network, training.train
     for module in (measures, portraits):
 
         def measure(trial, data, found=module.measure):
@@ -55,7 +55,7 @@ def measured(monkeypatch):
             module, "network", lambda trial, data: network(dataclasses.replace(trial, width=16, depth=1), data)
         )
     monkeypatch.setattr(
-        protocol, "train", lambda *args, **options: train(*args, **options | {"epochs": 15, "learning_rate": 0.3})
+        training, "train", lambda *args, **options: train(*args, **options | {"epochs": 15, "learning_rate": 0.3})
     )
     return trials
 

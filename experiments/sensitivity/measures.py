@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.sensitivity.protocol import Draw, Trial, accuracy, examples, network, test_images, trained
+from experiments.sensitivity.protocol import Draw, Trial
+from experiments.sensitivity.training import accuracy, examples, network, test_images, trained
 from experiments.trials import stream
 from npnet.backprop import forward, losses, probabilities
 from npnet.datasets import Dataset

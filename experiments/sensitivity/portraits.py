@@ -6,17 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.sensitivity.protocol import (
-    CLASSES,
-    Draw,
-    Trial,
-    accuracy,
-    examples,
-    initial_theta,
-    network,
-    test_images,
-    trained,
-)
+from experiments.sensitivity.protocol import CLASSES, Draw, Trial
+from experiments.sensitivity.training import accuracy, examples, initial_theta, network, test_images, trained
 from experiments.trials import stream
 from npnet.backprop import forward, losses
 from npnet.datasets import Dataset

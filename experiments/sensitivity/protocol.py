@@ -1,4 +1,4 @@
-"""The networks of the study: how they are drawn, what they are trained on, and until when.
+"""The networks of the study: which there are, and how much of it is run.
 
 All are trained by SGD on the softmax cross-entropy, without biases, on a small part of a data set's training file whose
 images are standardised one by one, until every training example is classified right; those that do not get there are
@@ -10,7 +10,6 @@ and at single test points.
 """
 
 import dataclasses
-import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping
@@ -20,17 +19,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments.trials import stream
-from npnet.backprop import forward
-from npnet.datasets import Dataset, corrupt_labels, subset
+from npnet.datasets import Dataset
 from npnet.errors import ArgumentError, DataError
-from npnet.images import standardised, wrapped_shifts
-from npnet.metrics import evaluate
-from npnet.mlp import MLP
-from npnet.schedules import EarlyStopping
-from npnet.sgd import Training, train
 
 SWEEP, PAIRS, PORTRAITS = PARTS = ("sweep", "pairs", "portraits")
 RELU = "relu"
@@ -44,8 +36,6 @@ CLASSES = 10
 SHIFT = 4  # pixels
 # Gains of the portraits' initial weights, and a learning rate that each bears.
 PORTRAIT_GAINS: Mapping[float, float] = MappingProxyType({1.0: 0.05, 1.4: 0.01})
-# A portrait's loss on its training examples, at which it is certain of them.
-CERTAIN = 3e-4
 
 
 @dataclass(frozen=True)
@@ -228,68 +218,3 @@ def check(datasets: Iterable[Dataset], scale: Scale) -> None:
         if scale.pair_examples > n:
             wanted = f"expected at least {scale.pair_examples}, on which the pairs are trained"
             raise DataError(f"{data.name}: found {n} training images, {wanted}")
-
-
-def examples(trial: Trial, data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.integer[Any]]]:
-    """What a trial is trained on: standardised images, their shifted copies included, and labels."""
-    chosen = subset(data.train_labels, trial.examples, stream(Draw.EXAMPLES, trial.seed))
-    images = data.train_images[chosen]
-    labels: NDArray[np.integer[Any]] = data.train_labels[chosen]
-    if trial.random_labels:
-        share = (CLASSES - 1) / CLASSES
-        labels = corrupt_labels(labels, share, CLASSES, stream(Draw.LABELS, trial.seed))
-    if trial.copies:
-        copies = wrapped_shifts(np.concatenate([images] * trial.copies), SHIFT, stream(Draw.SHIFTS, trial.seed))
-        images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + trial.copies)
-    return standardised(images), labels
-
-
-@functools.lru_cache(maxsize=2)
-def test_images(data: Dataset) -> NDArray[np.float32]:
-    """All test images, standardised and flat, (n, pixels)."""
-    return standardised(data.test_images).reshape(len(data.test_images), -1)
-
-
-def network(trial: Trial, data: Dataset) -> MLP:
-    """The trial's architecture, without biases."""
-    hidden = (trial.width,) * trial.depth
-    return MLP((data.train_images[0].size, *hidden, CLASSES), trial.activation, "softmax", bias=False)
-
-
-def initial_theta(trial: Trial, net: MLP) -> NDArray[np.floating]:
-    """Weights of the variance that `Trial` says."""
-    scale = 1.0 if trial.activation.startswith(RELU) else math.sqrt(1 / 2)
-    return net.init(stream(Draw.WEIGHTS, trial.seed), "he", trial.gain * scale)
-
-
-def accuracy(net: MLP, theta: NDArray[np.floating], x: NDArray[Any], labels: NDArray[np.integer[Any]]) -> float:
-    """Share of the examples whose largest logit is that of their label."""
-    return evaluate(labels, forward(net, theta, x), ["accuracy"])["accuracy"]
-
-
-def most_epochs(trial: Trial) -> int:
-    """After how many epochs training is given up; after a fifth of them if nothing has become better."""
-    if trial.batch is None:
-        return 1000
-    return {SWEEP: 120, PAIRS: 50 if trial.copies else 400, PORTRAITS: 500}[trial.part]
-
-
-def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> Training:
-    """Train until the training accuracy is 1 after an epoch; portraits until the training loss is CERTAIN."""
-    epochs = most_epochs(trial)
-    stop = EarlyStopping("fitted", epochs // 5, larger_is_better=True, enough=1.0)
-    if trial.part == PORTRAITS:
-        stop = EarlyStopping("train_loss", epochs // 5, enough=CERTAIN)
-    return train(
-        net,
-        initial_theta(trial, net),
-        x,
-        labels,
-        epochs=epochs,
-        learning_rate=trial.learning_rate,
-        batch_size=trial.batch and min(trial.batch, len(x)),
-        rng=stream(Draw.BATCHES, trial.seed) if trial.batch else None,
-        momentum=trial.momentum,
-        evaluate_theta=lambda theta: {"fitted": accuracy(net, theta, x, labels)},
-        stop=stop,
-    )
