@@ -99,7 +99,7 @@ def test_a_run(tiny, measured, tmp_path, capsys):
     assert html.count("<article") == len(CLAIMS)
     assert html.count("<img") == len(drawn)
     assert {name for claim in CLAIMS for name in claim.figures} == drawn
-    assert f"with {NETWORKS} networks on mnist, of which {fitted} came to classify" in html
+    assert f"with {NETWORKS} networks on MNIST, of which {fitted} came to classify" in html
     assert sensitivity.A_QUICK_RUN in html
     assert sensitivity.A_QUICK_RUN in printed
     assert (tmp_path / "claims.md").read_text().count(" | **") == len(CLAIMS)
@@ -190,7 +190,7 @@ def test_images_in_colour(colourful, measured, undrawn, tmp_path, monkeypatch):
         monkeypatch.setattr(module, "load", lambda name, folder=None: colourful)
     assert run("--quick", "--dataset", "cifar10", "--networks", 1, "--out", tmp_path) == 0
     assert {trial.dataset for trial in measured} == {"cifar10"}
-    assert "networks on cifar10, of which" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "networks on CIFAR-10, of which" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 # What a user can do wrong.
@@ -217,7 +217,7 @@ def out(tmp_path):
 def test_an_unknown_data_set(out, capsys):
     said = refusal(capsys, "--dataset", "imagenet", "--out", out)
     assert "imagenet" in said
-    assert all(name in said for name in sensitivity.DATASETS)
+    assert all(name in said for name in protocol.TITLES)
 
 
 def test_cifar10_is_told_where_it_comes_from(out, capsys):

@@ -19,7 +19,7 @@ from experiments.report import report
 from experiments.run import chosen, positive, run_options, run_trials, write_settings
 from experiments.sensitivity import measures, portraits, protocol
 from experiments.sensitivity.judgements import CLAIMS
-from experiments.sensitivity.protocol import DEFAULT, FULL, PORTRAITS, QUICK, Scale, Trial, cost
+from experiments.sensitivity.protocol import DEFAULT, FULL, PORTRAITS, QUICK, TITLES, Scale, Trial, cost
 from experiments.sensitivity.results import Networks, Study, studied
 from experiments.sensitivity.summary import numbers, table
 from experiments.sensitivity.summary import readme as readme
@@ -32,13 +32,12 @@ TITLE = "Sensitivity and generalization"
 INTRODUCTION = (
     'A reproduction of R. Novak and others, "Sensitivity and Generalization in Neural Networks: an Empirical Study" '
     "(arXiv 1802.08760), with {networks:,} networks on {datasets}, of which {fitted:,} came to classify all their "
-    "training examples right. A network is sensitive where its probabilities have a large derivative by the image, and "
-    "where a path through images crosses many of its linear pieces. Does that tell how well it generalizes? Each claim "
-    "is judged by a rule, stated with it, that the program applies to its numbers."
+    "training images right, {examples:,} at most. A network is sensitive where its probabilities have a large "
+    "derivative by the image, and where a path through images crosses many of its linear pieces. Does that tell how "
+    "well it generalizes? Each claim is judged by a rule, stated with it, that the program applies to its numbers."
 )
 A_QUICK_RUN = "A quick run: few networks and training images; the verdicts are about these alone."
 MEASURED = ("summary.json", "figures/gap.png")
-DATASETS = ("mnist", "fashion-mnist", "cifar10")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dataset",
         nargs="+",
-        choices=DATASETS,
+        choices=TITLES,
         metavar="NAME",
-        help=f"the data sets of the sweep, among {', '.join(DATASETS)}; the pairs and portraits are on the first "
+        help=f"the data sets of the sweep, among {', '.join(TITLES)}; the pairs and portraits are on the first "
         "(default: mnist and, where it is installed, fashion-mnist; with --quick or --data mnist alone)",
     )
     parser.add_argument(
@@ -77,7 +76,12 @@ def main(args: argparse.Namespace) -> None:
     from experiments.sensitivity.figures import draw_all
 
     figures = draw_all(study, args.out)
-    named = {"networks": len(trials), "fitted": study.fitted, "datasets": " and ".join(datasets)}
+    named = {
+        "networks": len(trials),
+        "fitted": study.fitted,
+        "datasets": " and ".join(TITLES[name] for name in datasets),
+    }
+    named["examples"] = scale.examples
     introduction = INTRODUCTION.format(**named) + f" {A_QUICK_RUN}" * args.quick
     # Of a run that found results of an earlier one the time says nothing.
     seconds = None if resumed else time.monotonic() - began

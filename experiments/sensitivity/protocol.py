@@ -24,6 +24,7 @@ from experiments.trials import stream
 from npnet.datasets import Dataset
 from npnet.errors import ArgumentError, DataError
 
+TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 SWEEP, PAIRS, PORTRAITS = PARTS = ("sweep", "pairs", "portraits")
 RELU = "relu"
 ACTIVATIONS = (RELU, "relu6", "hard_tanh", "hard_sigmoid")
@@ -96,7 +97,7 @@ class Scale:
     pair_examples: int = 1000
 
 
-QUICK, DEFAULT, FULL = Scale(16, 4, 1, 500, 250), Scale(64, 42, 2), Scale(600, 44, 3)
+QUICK, DEFAULT, FULL = Scale(16, 3, 1, 400, 200), Scale(80, 42, 2), Scale(700, 44, 3)
 
 # What the other network of a pair has: the published side that generalizes worse, except that augmentation helps.
 FACTORS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

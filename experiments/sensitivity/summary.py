@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.report import effort, summarised, verdicts
 from experiments.sensitivity.correlations import PREDICTORS, correlation, within
-from experiments.sensitivity.protocol import FACTORS, PAIRS, Trial
+from experiments.sensitivity.protocol import FACTORS, PAIRS, TITLES, Trial
 from experiments.sensitivity.results import Networks, Study
 
 _MEASURES = (
@@ -58,7 +58,7 @@ def readme(folder: Path) -> str:
         "| data set | measure | all networks | within architectures |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {dataset} | {PREDICTORS[name]} | {both['all']} | {both['within']} |"
+            f"| {TITLES[dataset]} | {PREDICTORS[name]} | {both['all']} | {both['within']} |"
             for dataset, each in found["correlations"].items()
             for name, both in each.items()
         ),

@@ -14,7 +14,6 @@ from experiments.sensitivity.protocol import ACTIVATIONS
 from experiments.sensitivity.results import Floats, Networks
 from experiments.style import COLOURS, MARKERS
 
-TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 NORM, GAP = r"mean Jacobian norm $\|J\|_F$", "generalization gap"
 # Ticks within a decade, the coarser the better, as long as there are three.
 _FACTORS: tuple[tuple[float, ...], ...] = (

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import TITLES, UNFITTED, diagonal, drawable, legend, look, say
+from experiments.sensitivity.figures.axes import UNFITTED, diagonal, drawable, legend, look, say
 from experiments.sensitivity.figures.gap import counts
 from experiments.sensitivity.measures import NORM_POINTS
+from experiments.sensitivity.protocol import TITLES
 from experiments.sensitivity.results import Study
 from experiments.style import figure, save
 

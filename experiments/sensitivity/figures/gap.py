@@ -10,7 +10,6 @@ from experiments.sensitivity.correlations import FEWEST, correlation
 from experiments.sensitivity.figures.axes import (
     GAP,
     NORM,
-    TITLES,
     UNFITTED,
     count,
     dots,
@@ -21,7 +20,7 @@ from experiments.sensitivity.figures.axes import (
     words,
 )
 from experiments.sensitivity.measures import NORM_POINTS
-from experiments.sensitivity.protocol import ACTIVATIONS
+from experiments.sensitivity.protocol import ACTIVATIONS, TITLES
 from experiments.sensitivity.results import Networks, Study
 from experiments.style import figure, save
 

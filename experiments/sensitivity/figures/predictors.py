@@ -6,8 +6,9 @@ import numpy as np
 
 from experiments.page import Drawn
 from experiments.sensitivity.correlations import FEWEST, PREDICTORS, correlation, within
-from experiments.sensitivity.figures.axes import GAP, TITLES, dots, legend, log_ticks, look, spearman
+from experiments.sensitivity.figures.axes import GAP, dots, legend, log_ticks, look, spearman
 from experiments.sensitivity.figures.gap import counts
+from experiments.sensitivity.protocol import TITLES
 from experiments.sensitivity.results import Study
 from experiments.style import figure, save
 
@@ -41,10 +42,10 @@ def predictors(study: Study, folder: Path) -> Drawn:
         listed = "; ".join(f"{name} {each.networks} in {each.groups}" for name, each in architectures.items())
         caption = (
             "How well the rank of a network by each measure tells its rank by generalization gap: 1 is the same order, "
-            "0 none, -1 the reverse. Bars: 95 % bootstrap intervals over networks. Within architectures: the mean of "
-            f"the correlations of each architecture of at least {FEWEST} networks, weighted by their number "
-            f"(n networks in architectures: {listed}); an architecture has one number of parameters, so that this "
-            f"tells nothing there. {counts(study)}."
+            "0 none, -1 the reverse. Bars: 95 % bootstrap intervals. Within architectures: the mean of the "
+            f"correlations of each architecture of at least {FEWEST} networks, weighted by their number, with "
+            f"intervals over architectures (n networks in architectures: {listed}); an architecture has one number of "
+            f"parameters, so that this tells nothing there. {counts(study)}."
         )
         return save(drawing, folder, "predictors.png", caption)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.page import Drawn
-from experiments.sensitivity.figures.axes import TITLES, look, say, words
+from experiments.sensitivity.figures.axes import look, say, words
 from experiments.sensitivity.figures.gap import counts
-from experiments.sensitivity.protocol import ACTIVATIONS, DEPTHS
+from experiments.sensitivity.protocol import ACTIVATIONS, DEPTHS, TITLES
 from experiments.sensitivity.results import Networks, Study
 from experiments.style import figure, save
 
