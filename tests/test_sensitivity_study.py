@@ -120,7 +120,7 @@ def test_a_run(tiny, measured, tmp_path, capsys):
     assert found["seconds"] > 0
     text = summary.readme(tmp_path)
     assert f"{fitted} of the networks classify all their training examples right." in text
-    assert text.count("\n| mnist | ") == 5
+    assert text.count("\n| MNIST | ") == 5
     assert text.count(" | **") == len(CLAIMS)
 
 
