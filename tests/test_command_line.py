@@ -23,7 +23,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from experiments.run import run_options, run_trials
+from experiments.run import positive, run_options, run_trials
 from experiments.store import Store
 
 
@@ -39,6 +39,7 @@ def work(trials):
 
 def add_arguments(parser):
     run_options(parser)
+    parser.add_argument("--seeds", type=positive)
 
 
 def main(args):

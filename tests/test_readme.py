@@ -94,7 +94,9 @@ def test_a_readme_that_was_changed_by_hand_is_noticed():
 
 
 def test_nothing_to_write_and_nowhere_to_write_it(elsewhere, tmp_path):
-    with pytest.raises(ArgumentError, match=r"^--results: found no results of low_capacity or benchmark in "):
+    with pytest.raises(
+        ArgumentError, match=r"^--results: found no results of low_capacity or sensitivity or benchmark in "
+    ):
         readme.main(argparse.Namespace(results=tmp_path / "nothing"))
     with pytest.raises(
         ArgumentError, match=r"^README\.md: found no part for low_capacity, expected the lines <!-- low"

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.run import Interrupted, _Progress, positive, run_options, run_trials, write_settings
+from experiments.run import Interrupted, _Progress, chosen, positive, run_options, run_trials, write_settings
 from experiments.store import Store, StoreError
 from experiments.trials import key
 from npnet.errors import ArgumentError
@@ -381,15 +381,15 @@ def test_options(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     assert parse() == {
         "quick": False,
-        "seeds": None,
+        "full": False,
         "workers": 7,
         "scheduler": None,
         "out": None,
         "data": None,
     }
-    assert parse("--quick", "--seeds", "3", "--workers", "2", "--out", "a b", "--data", "d") == {
+    assert parse("--quick", "--full", "--workers", "2", "--out", "a b", "--data", "d") == {
         "quick": True,
-        "seeds": 3,
+        "full": True,
         "workers": 2,
         "scheduler": None,
         "out": Path("a b"),
@@ -398,6 +398,15 @@ def test_options(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert parse()["workers"] == 1
     assert parse("--scheduler", "host:8786")["scheduler"] == "tcp://host:8786"
+
+
+def test_the_scale_of_a_run():
+    def scale(**options):
+        return chosen(argparse.Namespace(**({"quick": False, "full": False} | options)), "small", "usual", "large")
+
+    assert (scale(quick=True), scale(), scale(full=True)) == ("small", "usual", "large")
+    with pytest.raises(ArgumentError, match=r"^--full: found together with --quick, expected one of the two$"):
+        scale(quick=True, full=True)
 
 
 def test_positive():
