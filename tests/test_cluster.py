@@ -19,6 +19,11 @@ from experiments.low_capacity import figures
 
 if find_spec("distributed") is None:
     pytest.skip("the extra cluster is not installed", allow_module_level=True)
+if os.environ.get("NUMBA_DISABLE_JIT") == "1":
+    pytest.skip(
+        "processes take longer to start without the JIT, and nothing here asks what it compiles",
+        allow_module_level=True,
+    )
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 120  # seconds; only what is broken takes so long
