@@ -13,6 +13,7 @@ from experiments import __main__ as command_line
 from experiments import executors, sensitivity
 from experiments.page import Drawn
 from experiments.sensitivity import figures, measures, portraits, protocol, summary, training
+from experiments.sensitivity.correlations import PREDICTORS
 from experiments.sensitivity.judgements import CLAIMS
 from experiments.sensitivity.protocol import PAIRS, PORTRAITS, SWEEP, Scale
 from npnet.cifar import write_cifar10
@@ -122,6 +123,13 @@ def test_a_run(tiny, measured, tmp_path, capsys):
     assert f"{fitted} of the networks classify all their training examples right." in text
     assert text.count("\n| MNIST | ") == 5
     assert text.count(" | **") == len(CLAIMS)
+
+
+def test_the_readme_says_why_there_is_no_correlation(tmp_path):
+    texts = {name: {"all": "0.10 [0.00, 0.20]", "within": "nan [nan, nan] (n = 9)"} for name in PREDICTORS}
+    found = {"seconds": None, "processors": 2, "networks": 3, "figures": 1, "fitted": 2, "claims": []}
+    (tmp_path / "summary.json").write_text(json.dumps(found | {"correlations": {"mnist": texts}}))
+    assert summary.readme(tmp_path).count(" | 0.10 [0.00, 0.20] | the same within each |\n") == len(PREDICTORS)
 
 
 def test_threads_and_interruptions_change_nothing(tiny, measured, undrawn, tmp_path, capsys, monkeypatch):

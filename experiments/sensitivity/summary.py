@@ -58,7 +58,7 @@ def readme(folder: Path) -> str:
         "| data set | measure | all networks | within architectures |",
         "| --- | --- | --- | --- |",
         *(
-            f"| {TITLES[dataset]} | {PREDICTORS[name]} | {both['all']} | {both['within']} |"
+            f"| {TITLES[dataset]} | {PREDICTORS[name]} | {both['all']} | {_or_words(both['within'])} |"
             for dataset, each in found["correlations"].items()
             for name, both in each.items()
         ),
@@ -66,3 +66,8 @@ def readme(folder: Path) -> str:
         *verdicts(found),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _or_words(correlation: str) -> str:
+    """A correlation, or why there is none."""
+    return "the same within each" if correlation.startswith("nan") else correlation

@@ -96,22 +96,22 @@ CLAIMS: tuple[Claim[Study], ...] = (
     _claim(
         "labels",
         "Random labels raise the gap and the Jacobian norm",
-        "both higher in all pairs on CIFAR-10; the gap is about .90",
+        "so on CIFAR-10, in a figure; the gap with random labels is about .90",
     ),
     _claim(
         "augmentation",
         "Without augmentation by wrapped shifts of up to 4 pixels the gap and the Jacobian norm are higher",
-        "both higher in nearly all pairs on CIFAR-10",
+        "so on CIFAR-10, in a figure",
     ),
     _claim(
         "nonlinearity",
         "Hard sigmoid units instead of relu raise the gap and the Jacobian norm",
-        "both higher in nearly all pairs on CIFAR-10",
+        "so on CIFAR-10, in a figure",
     ),
     _claim(
         "optimiser",
         "Full batches instead of mini-batches raise the gap and the Jacobian norm",
-        "both higher in nearly all pairs on CIFAR-10",
+        "so on CIFAR-10, in a figure",
     ),
     Claim(
         "Transitions move with the gap for three of the four factors, and not for the optimiser",

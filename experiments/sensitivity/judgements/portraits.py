@@ -140,7 +140,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
     ),
     Claim(
         "The path crosses more linear pieces between different classes than within one, and most off the data",
-        "about 50 a step for the same class, 63 to 175 for different classes, about 145 for random points",
+        "a density of about 50 for the same class, 63 to 175 for different classes, about 145 for random points",
         f"holds if the mean number of transitions along an ellipse is in this order in every network; {ONLY_IF}",
         ordered,
         "trajectories.png",
