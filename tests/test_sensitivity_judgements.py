@@ -61,7 +61,7 @@ def test_the_gap_must_grow_with_the_norm_on_every_data_set(norms, verdict):
     other = networks(gap=GAP, jacobian=norms)
     assert judge(study(sweep={"mnist": one, "fashion-mnist": other})).verdict is verdict
     found = judge(study(sweep={"mnist": one}))
-    assert found.measured == "rank correlation with the gap, mnist: 1.00 [1.00, 1.00] (n = 40)"
+    assert found.measured == "rank correlation with the gap, MNIST: 1.00 [1.00, 1.00] (n = 40)"
     few = one.where(np.arange(40) < 4)
     assert judge(study(sweep={"mnist": one, "fashion-mnist": few})).verdict is Verdict.OPEN
 

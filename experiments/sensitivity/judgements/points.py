@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, sign_test, spread
 from experiments.sensitivity.judgements.portraits import ONLY_IF, gain_by_gain
+from experiments.sensitivity.protocol import TITLES
 from experiments.sensitivity.results import Networks, Study
 
 GROUP = "At single test points"
@@ -21,11 +22,11 @@ def finds_errors(study: Study) -> Judgement:
         found = networks.column("norm_finds_errors")
         found = found[~np.isnan(found)]
         if not len(found):
-            return Judgement(f"{dataset}: no network with misclassified points", Verdict.OPEN)
+            return Judgement(f"{TITLES[dataset]}: no network with misclassified points", Verdict.OPEN)
         shares.append(float(np.mean(found > 0.5)))
         losses = networks.column("norm_and_loss")
         parts.append(
-            f"{dataset}: area under the ROC curve {spread(found)}, above .5 in {100 * shares[-1]:.0f} % of the "
+            f"{TITLES[dataset]}: area under the ROC curve {spread(found)}, above .5 in {100 * shares[-1]:.0f} % of the "
             f"networks, rank correlation of norm and loss {spread(losses)}"
         )
     return Judgement("; ".join(parts), Verdict.HOLDS if min(shares) >= SHARE else Verdict.FAILS)
@@ -38,10 +39,10 @@ def beats_doubt(study: Study) -> Judgement:
         norm, doubt = networks.column("norm_finds_errors"), networks.column("doubt_finds_errors")
         known = ~np.isnan(norm)
         if not known.any():
-            return Judgement(f"{dataset}: no network with misclassified points", Verdict.OPEN)
+            return Judgement(f"{TITLES[dataset]}: no network with misclassified points", Verdict.OPEN)
         test = sign_test(norm[known] - doubt[known])
         better.append(test.p < 0.05 and 2 * test.positive > test.pairs)
-        parts.append(f"{dataset}: area {spread(norm[known])} against {spread(doubt[known])}, larger in {test}")
+        parts.append(f"{TITLES[dataset]}: area {spread(norm[known])} against {spread(doubt[known])}, larger in {test}")
     return Judgement("; ".join(parts), Verdict.HOLDS if all(better) else Verdict.FAILS)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.claims import Claim, Judgement, Verdict
 from experiments.sensitivity.correlations import FEWEST, PREDICTORS, Correlation, correlation, within
+from experiments.sensitivity.protocol import TITLES
 from experiments.sensitivity.results import Networks, Study
 
 GROUP = "Over many networks"
@@ -15,7 +16,7 @@ Measured = Callable[[Networks, str], Correlation]
 
 def _found(study: Study, measure: Measured, name: str) -> tuple[dict[str, Correlation], str]:
     found = {dataset: measure(networks, name) for dataset, networks in study.sweep.items()}
-    return found, "; ".join(f"{dataset}: {each}" for dataset, each in found.items())
+    return found, "; ".join(f"{TITLES[dataset]}: {each}" for dataset, each in found.items())
 
 
 def follows(measure: Measured, name: str, study: Study) -> Judgement:
