@@ -55,6 +55,28 @@ def report(
     print(terminal(claims, judgements))
 
 
+def duration(folder: Path, seconds: float, before: int, after: int) -> float | None:
+    """How long it took to make the results in `folder`: None if several runs did.
+
+    A run that found all its results there says the time of the one that made them.
+
+    Parameters
+    ----------
+    folder
+        The results folder, in which there may be a summary of an earlier run.
+    seconds
+        How long this run has taken.
+    before, after
+        Numbers of results that were there when it began, and are there now.
+    """
+    if before == 0:
+        return seconds
+    if before < after or not (folder / SUMMARY).exists():
+        return None
+    earlier: float | None = summarised(folder)["seconds"]
+    return earlier
+
+
 def summarised(folder: Path) -> dict[str, Any]:
     """What `report` has written to the summary in `folder`."""
     found: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))

@@ -173,7 +173,8 @@ def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsy
     assert " trials found" in capsys.readouterr().err
     assert (two / "claims.md").read_bytes() == (one / "claims.md").read_bytes()
     summaries = [json.loads((folder / "summary.json").read_text()) for folder in (one, two)]
-    assert [summary.pop("seconds") is None for summary in summaries] == [False, True]
+    # The run that found all its results says the time of the one that made them.
+    assert all(summary.pop("seconds") > 0 for summary in summaries)
     assert summaries[0] == summaries[1] | {"processors": 1}
 
 

@@ -311,7 +311,8 @@ def test_fashion_mnist_where_it_is_installed(installed, colourful, capsys):
     assert chosen(capsys, "--quick", "--dataset", "fashion-mnist", "mnist")[0] == ["fashion-mnist", "mnist"]
     # NPNET_DATA names one folder for both.
     installed["fashion-mnist"] = installed["mnist"]
-    assert chosen(capsys) == (["mnist"], "")
+    said = "without fashion-mnist: NPNET_DATA names the same files for it as for mnist\n"
+    assert chosen(capsys) == (["mnist"], said)
 
 
 def test_cifar10_in_its_folder(tmp_path, capsys):

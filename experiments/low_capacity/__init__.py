@@ -36,7 +36,7 @@ from experiments.low_capacity.published import NOISE_PAIR
 from experiments.low_capacity.results import Results, Study
 from experiments.low_capacity.summary import collapse
 from experiments.low_capacity.summary import readme as readme
-from experiments.report import report
+from experiments.report import duration, report
 from experiments.run import chosen, positive, run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
 from experiments.trials import fingerprint
@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
         scale = dataclasses.replace(scale, seeds=args.seeds)
     data = load("mnist", args.data)
     with Store(args.out, args.experiment) as store, executor(args) as workers:
-        resumed = bool(store.results)
+        before = len(store.results)
         study = _studied(scale, data, args.data, store, workers)
     seeds = sorted({trial.seed for part in study for trial in part.trials})
     settings = write_settings(args.out, vars(args), seeds, data.checksums)
@@ -80,8 +80,7 @@ def main(args: argparse.Namespace) -> None:
 
     figures = draw_all(study, task(CORRECTED, NOISE_PAIR, 0, data), args.out)
     introduction = INTRODUCTION.format(networks=networks) + f" {A_QUICK_RUN}" * args.quick
-    # Of a run that found results of an earlier one the time says nothing.
-    seconds = None if resumed else time.monotonic() - began
+    seconds = duration(args.out, time.monotonic() - began, before, len(store.results))
     processors = None if args.scheduler else args.workers
     facts = {"seconds": seconds, "processors": processors, "networks": networks, "figures": len(figures)}
     report(args.out, TITLE, introduction, CLAIMS, study, figures, settings, {**facts, "collapse": collapse(study)})

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.executors import executor, local_data
-from experiments.report import report
+from experiments.report import duration, report
 from experiments.run import chosen, positive, run_options, run_trials, write_settings
 from experiments.sensitivity import measures, portraits, protocol
 from experiments.sensitivity.judgements import CLAIMS
@@ -32,9 +32,10 @@ TITLE = "Sensitivity and generalization"
 INTRODUCTION = (
     'A reproduction of R. Novak and others, "Sensitivity and Generalization in Neural Networks: an Empirical Study" '
     "(arXiv 1802.08760), with {networks:,} networks on {datasets}, of which {fitted:,} came to classify all their "
-    "training images right, {examples:,} at most. A network is sensitive where its probabilities have a large "
-    "derivative by the image, and where a path through images crosses many of its linear pieces. Does that tell how "
-    "well it generalizes? Each claim is judged by a rule, stated with it, that the program applies to its numbers."
+    "training images right: {examples:,} in the sweep, {pair_examples:,} in the pairs. A network is sensitive where "
+    "its probabilities have a large derivative by the image, and where a path through images crosses many of its "
+    "linear pieces. Does that tell how well it generalizes? Each claim is judged by a rule, stated with it, that the "
+    "program applies to its numbers."
 )
 A_QUICK_RUN = "A quick run: few networks and training images; the verdicts are about these alone."
 MEASURED = ("summary.json", "figures/gap.png")
@@ -66,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
     datasets = _datasets(args)
     protocol.check(datasets.values(), scale)
     with Store(args.out, args.experiment) as store, executor(args) as workers:
-        resumed = bool(store.results)
+        before = len(store.results)
         trials, study = _studied(scale, datasets, args.data, store, workers)
     checksums = {f"{name}: {file}": each for name, data in datasets.items() for file, each in data.checksums.items()}
     settings = write_settings(args.out, vars(args), sorted({trial.seed for trial in trials}), checksums)
@@ -76,15 +77,15 @@ def main(args: argparse.Namespace) -> None:
     from experiments.sensitivity.figures import draw_all
 
     figures = draw_all(study, args.out)
-    named = {
-        "networks": len(trials),
-        "fitted": study.fitted,
-        "datasets": " and ".join(TITLES[name] for name in datasets),
-    }
-    named["examples"] = scale.examples
-    introduction = INTRODUCTION.format(**named) + f" {A_QUICK_RUN}" * args.quick
-    # Of a run that found results of an earlier one the time says nothing.
-    seconds = None if resumed else time.monotonic() - began
+    introduction = INTRODUCTION.format(
+        networks=len(trials),
+        fitted=study.fitted,
+        datasets=" and ".join(TITLES[name] for name in datasets),
+        examples=scale.examples,
+        pair_examples=scale.pair_examples,
+    )
+    introduction += f" {A_QUICK_RUN}" * args.quick
+    seconds = duration(args.out, time.monotonic() - began, before, len(store.results))
     processors = None if args.scheduler else args.workers
     facts = {"seconds": seconds, "processors": processors, "networks": len(trials), "figures": len(figures)}
     report(args.out, TITLE, introduction, CLAIMS, study, figures, settings, facts | numbers(study))
@@ -102,7 +103,12 @@ def _datasets(args: argparse.Namespace) -> dict[str, Dataset]:
     names = list(dict.fromkeys(args.dataset or ["mnist"]))
     if args.data and len(names) > 1:
         raise ArgumentError(f"--data: found with {len(names)} data sets, expected one, for a folder holds one set")
-    found = {name: load(name, args.data) for name in names}
+    try:
+        found = {name: load(name, args.data) for name in names}
+    except DataError as error:
+        if not args.data:
+            error.add_note("(--data DIR names the folder)")
+        raise
     if not (args.dataset or args.data or args.quick):
         try:
             found["fashion-mnist"] = load("fashion-mnist")
@@ -112,6 +118,7 @@ def _datasets(args: argparse.Namespace) -> dict[str, Dataset]:
     if len(different) < len(found):
         if args.dataset:
             raise ArgumentError(f"--dataset: found the same files for {' and '.join(found)}, expected different ones")
+        print("without fashion-mnist: NPNET_DATA names the same files for it as for mnist", file=sys.stderr)
         found = {name: data for name, data in found.items() if name in different.values()}
     return found
 

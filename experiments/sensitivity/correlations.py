@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.claims import interval
+from experiments.sensitivity.protocol import Trial
 from experiments.sensitivity.results import Floats, Networks
 
 # By what one may try to tell the gap, and how a person calls it: the paper's two measures, and what one tries first.
@@ -39,8 +40,9 @@ class Correlation(NamedTuple):
 
 
 def correlation(networks: Networks, name: str, other: str = "gap") -> Correlation:
-    """Of one measure and another, over all networks; the bootstrap draws networks.
+    """Of one measure and another, over all networks.
 
+    The bootstrap draws architectures with all their networks, which are alike; where there is only one, its networks.
     NaN for what is the same for all networks, or NaN for one of them.
     """
     n = len(networks)
@@ -48,8 +50,11 @@ def correlation(networks: Networks, name: str, other: str = "gap") -> Correlatio
         return Correlation(np.nan, -np.inf, np.inf, n)
     x, y = networks.column(name), networks.column(other)
     value = float(_spearman(x, y, np.ones((1, n)))[0])
+    numbers: dict[object, int] = {}
+    member = [numbers.setdefault(architecture, len(numbers)) for architecture in networks.setting(_architecture)]
+    times = _drawn(len(numbers))[:, member] if len(numbers) > 1 else _drawn(n)
     # Draws of a single network again and again have no correlation.
-    low, high = np.quantile(np.nan_to_num(_spearman(x, y, _drawn(n))), [0.025, 0.975]).tolist()
+    low, high = np.quantile(np.nan_to_num(_spearman(x, y, times)), [0.025, 0.975]).tolist()
     return Correlation(np.nan, np.nan, np.nan, n) if np.isnan(value) else Correlation(value, low, high, n)
 
 
@@ -60,8 +65,8 @@ def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
     is the same for all networks of an architecture.
     """
     groups: dict[object, list[int]] = {}
-    for number, trial in enumerate(networks.trials):
-        groups.setdefault(trial.architecture, []).append(number)
+    for number, architecture in enumerate(networks.setting(_architecture)):
+        groups.setdefault(architecture, []).append(number)
     large = [numbers for numbers in groups.values() if len(numbers) >= FEWEST]
     if not large:
         return Correlation(np.nan, -np.inf, np.inf, 0, 0)
@@ -73,13 +78,17 @@ def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
     return Correlation(float(_weighted_mean(both[None])[0]), low, high, sum(sizes), len(large))
 
 
+def _architecture(trial: Trial) -> tuple[int, int, str]:
+    return trial.architecture
+
+
 def _weighted_mean(both: Floats) -> Floats:
     """Of weights and numbers (r, n, 2), for each row."""
     return np.asarray((both[..., 0] * both[..., 1]).sum(axis=1) / both[..., 0].sum(axis=1))
 
 
 def _drawn(n: int) -> Floats:
-    """How often each of n networks is drawn in each resample, (_RESAMPLES, n)."""
+    """How often each of n networks, or architectures, is drawn in each resample, (_RESAMPLES, n)."""
     return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
 
 

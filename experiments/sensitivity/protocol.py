@@ -4,9 +4,9 @@ All are trained by SGD on the softmax cross-entropy, without biases, on a small 
 images are standardised one by one, until every training example is classified right; those that do not get there are
 counted. The generalization gap is the training accuracy minus the accuracy on the official test file.
 
-*Sweep*: networks whose architecture and training are drawn at random. *Pairs*: networks that differ from another one
-in a single factor. *Portraits*: a few deep networks, trained for longer, that are looked at along paths, in a plane
-and at single test points.
+*Sweep*: networks of all architectures of a grid, whose training images, initial weights and training are drawn at
+random. *Pairs*: networks that differ from another one in a single factor. *Portraits*: a few deep networks, trained for
+longer, that are looked at along paths, in a plane and at single test points.
 """
 
 import dataclasses
@@ -29,8 +29,6 @@ SWEEP, PAIRS, PORTRAITS = PARTS = ("sweep", "pairs", "portraits")
 RELU = "relu"
 ACTIVATIONS = (RELU, "relu6", "hard_tanh", "hard_sigmoid")
 DEPTHS, WIDTHS = (1, 2, 4), (50, 100, 200)
-# So many networks of an architecture follow one another in the sweep: enough for a rank correlation within it.
-BLOCK = 8
 BATCHES = (16, 32, 64, 128)
 MOMENTA = (0.0, 0.9)
 CLASSES = 10
@@ -87,7 +85,7 @@ class Scale:
     """How much of the study is run: networks of the sweep for each data set, pairs for each factor, portraits.
 
     `examples` are the training images of the sweep's networks and of the portraits, `pair_examples` those of the
-    pairs.
+    pairs. So many networks of an architecture as `block` says follow one another in the sweep.
     """
 
     networks: int
@@ -95,9 +93,10 @@ class Scale:
     portraits: int
     examples: int = 2000
     pair_examples: int = 1000
+    block: int = 8  # enough for a rank correlation within an architecture
 
 
-QUICK, DEFAULT, FULL = Scale(16, 3, 1, 400, 200), Scale(80, 42, 2), Scale(700, 44, 3)
+QUICK, DEFAULT, FULL = Scale(16, 3, 1, 400, 200, block=2), Scale(80, 42, 2), Scale(700, 44, 3)
 
 # What the other network of a pair has: the published side that generalizes worse, except that augmentation helps.
 FACTORS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -126,12 +125,12 @@ class Draw(IntEnum):
 
 
 def sweep(dataset: str, data: str, scale: Scale) -> list[Trial]:
-    """Networks with settings drawn at random, the same for every data set; BLOCK after BLOCK of one architecture."""
+    """Networks with settings drawn at random, the same for every data set; block after block of one architecture."""
     architectures = list(itertools.product(DEPTHS, WIDTHS, ACTIVATIONS))
     order = stream(Draw.ARCHITECTURES).permutation(len(architectures))
     trials = []
     for seed in range(scale.networks):
-        depth, width, activation = architectures[order[seed // BLOCK % len(order)]]
+        depth, width, activation = architectures[order[seed // scale.block % len(order)]]
         rng = stream(Draw.SETTINGS, seed)
         momentum = float(rng.choice(MOMENTA))
         trials.append(

@@ -70,4 +70,4 @@ def readme(folder: Path) -> str:
 
 def _or_words(correlation: str) -> str:
     """A correlation, or why there is none."""
-    return "the same within each" if correlation.startswith("nan") else correlation
+    return "the same within each" if correlation.startswith("nan [nan") else correlation

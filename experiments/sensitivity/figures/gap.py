@@ -39,10 +39,10 @@ def gap(study: Study, folder: Path) -> Drawn:
         legend(drawing, grid.flat)
         caption = (
             "The more sensitive a network is to its input, the larger its generalization gap, if the dots rise to the "
-            "right. A dot is a network of the sweep that classifies all its training images right; architecture, "
-            "initial weights and training were drawn at random. J is the derivative of the ten probabilities by the "
-            f"standardised image; its norm is the mean over {NORM_POINTS:,} test images. Spearman's rank correlation "
-            f"with its 95 % bootstrap interval over networks. {counts(study)}."
+            "right. A dot is a network of the sweep that classifies all its training images right; these, the "
+            "initial weights and the training were drawn at random. J is the derivative of the ten probabilities by "
+            f"the standardised image; its norm is the mean over {NORM_POINTS:,} test images. Spearman's rank "
+            f"correlation with its 95 % bootstrap interval over architectures. {counts(study)}."
         )
         return save(drawing, folder, "gap.png", caption)
 
@@ -73,7 +73,7 @@ def within(study: Study, folder: Path) -> Drawn:
         legend(drawing, grid.flat)
         caption = (
             "Generalization gap against mean Jacobian norm, each panel for networks of one architecture (hidden layers "
-            "x units, activation), which differ in their training and initial weights alone: the "
+            "x units, activation), which differ in training images, initial weights and training: the "
             f"{_ARCHITECTURES} architectures with most networks, if they have {FEWEST} or more. Spearman's rank "
             f"correlation with its 95 % bootstrap interval. {counts(study)}."
         )

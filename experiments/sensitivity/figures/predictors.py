@@ -65,7 +65,7 @@ def size(study: Study, folder: Path) -> Drawn:
         caption = (
             "Generalization gap against what one would try before the Jacobian norm: the number of parameters, the "
             "mean cross-entropy on the training images and the Euclidean norm of all weights. A dot is a network of "
-            "the sweep. Spearman's rank correlation with its 95 % bootstrap interval over networks. "
+            "the sweep. Spearman's rank correlation with its 95 % bootstrap interval over architectures. "
             f"{counts(study)}."
         )
         return save(drawing, folder, "size.png", caption)

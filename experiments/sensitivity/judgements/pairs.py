@@ -44,16 +44,14 @@ def moves(factor: str, study: Study) -> Judgement:
     gap, norm, crossed = (excess(study, factor, name) for name in ("gap", "jacobian", "transitions"))
     worse = SIDES[factor].second if SIDES[factor].second_is_worse else SIDES[factor].first
     agreeing = int(np.count_nonzero(gap * norm > 0))
-    by_depth = ", ".join(
-        f"{depth}: {sign_test(norm[depths == depth])}, gap {sign_test(gap[depths == depth])}"
-        for depth in sorted(set(depths.tolist()))
-    )
     means = [side.column("gap").mean() if len(side) else np.nan for side in study.pairs[factor]]
+    # Where a direction is not as published, or not for all, depth is what it turns on.
+    by_depth = "; ".join(_at_depth(study, factor, depth) for depth in sorted(set(depths.tolist())))
     measured = (
         f"{len(gap)} pairs ({study.lost[factor]} more in which one does not fit); mean gap {means[0]:.3f} with "
         f"{SIDES[factor].first}, {means[1]:.3f} with {SIDES[factor].second}; larger with {worse}: gap in "
         f"{sign_test(gap)}, Jacobian norm in {sign_test(norm)}, transitions in {sign_test(crossed)}; gap and norm move "
-        f"the same way in {agreeing} of {len(gap)}; Jacobian norm by hidden layers, {by_depth}"
+        f"the same way in {agreeing} of {len(gap)}; {by_depth}"
     )
     if len(gap) < FEWEST:
         return Judgement(measured, Verdict.OPEN)
@@ -65,6 +63,17 @@ def moves(factor: str, study: Study) -> Judgement:
                 return Judgement(measured, Verdict.HOLDS)
             return Judgement(measured, Verdict.CONDITIONAL, f"there are at least {least} hidden layers")
     return Judgement(measured, Verdict.FAILS)
+
+
+def _at_depth(study: Study, factor: str, depth: int) -> str:
+    """Mean gap and norm of both sides at one depth, and in how many pairs the side published to be worse has more."""
+    chosen = np.array(study.pairs[factor][0].setting(lambda trial: trial.depth)) == depth
+    texts = []
+    for name, words in (("gap", "gap"), ("jacobian", "norm")):
+        first, second = (side.where(chosen).column(name).mean() for side in study.pairs[factor])
+        test = sign_test(excess(study, factor, name)[chosen])
+        texts.append(f"{words} {first:.3f} and {second:.3f}, larger in {test}")
+    return f"{depth} hidden layer{'s' * (depth > 1)}: {', '.join(texts)}"
 
 
 def transitions_agree(study: Study) -> Judgement:

@@ -109,12 +109,12 @@ def _listed(values: Floats) -> str:
 
 ONLY_IF = "holds only if the initial weights have a gain if it is so for the networks of that gain"
 _DIPS = (
-    f"holds if the norm at the anchors is {DIP:g} or more orders of magnitude below the peaks between them, in the "
-    f"median over all ellipses; {ONLY_IF}"
+    f"holds if the norm at the anchors, the geometric mean of the three, is {DIP:g} or more orders of magnitude below "
+    f"the peaks between them, in the median over all ellipses; {ONLY_IF}"
 )
 CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
-        "On an ellipse through three training examples of different classes the Jacobian norm dips at each of them",
+        "On an ellipse through three training examples of different classes the Jacobian norm dips at them",
         "by four or more orders of magnitude",
         _DIPS,
         partial(dip, DIFFERENT),
@@ -151,7 +151,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "seen in a picture of one plane",
         "holds if the boundaries of the last hidden layer near three training examples of different classes are rarer "
         "than everywhere in the picture of their plane, and relatively rarer than before training (95 % intervals over "
-        f"planes); {ONLY_IF}",
+        f"planes, taken as independent); {ONLY_IF}",
         sparse,
         "plane.png",
         GROUP,

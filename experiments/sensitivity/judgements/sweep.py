@@ -1,6 +1,6 @@
 """Over many networks: does sensitivity follow the generalization gap, and does anything else?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -23,7 +23,7 @@ def follows(measure: Measured, name: str, study: Study) -> Judgement:
     """Ask whether the gap grows with a measure, on every data set."""
     found, text = _found(study, measure, name)
     measured = f"rank correlation with the gap, {text}"
-    if any(np.isinf(each.low) for each in found.values()):
+    if not _known(found):
         return Judgement(measured, Verdict.OPEN)
     return Judgement(measured, _verdict({dataset: each.low > 0 for dataset, each in found.items()}))
 
@@ -33,10 +33,15 @@ def follows_less(name: str, study: Study) -> Judgement:
     found, text = _found(study, correlation, name)
     norms, also = _found(study, correlation, "jacobian")
     measured = f"rank correlation of the {PREDICTORS[name]} with the gap, {text}; of the Jacobian norm, {also}"
-    if any(np.isinf(each.low) for each in found.values()):
+    if not (_known(found) and _known(norms)):
         return Judgement(measured, Verdict.OPEN)
     less = {dataset: max(-each.low, each.high) < norms[dataset].low for dataset, each in found.items()}
     return Judgement(measured, _verdict(less))
+
+
+def _known(found: Mapping[str, Correlation]) -> bool:
+    """Whether there is an interval on every data set, and where it is over architectures, over enough of them."""
+    return all(np.isfinite(each.low) and (each.groups == 1 or each.groups >= FEWEST) for each in found.values())
 
 
 def _verdict(true_on: dict[str, bool]) -> Verdict:
@@ -45,8 +50,8 @@ def _verdict(true_on: dict[str, bool]) -> Verdict:
 
 _FOLLOWS = "holds if the 95 % interval of Spearman's rank correlation lies above 0 on every data set"
 _LESS = (
-    "holds if, on every data set, the 95 % interval of the rank correlation's absolute value lies below that of the "
-    "Jacobian norm"
+    "holds if, on every data set, the 95 % interval of the rank correlation's absolute value lies below the "
+    "interval of the Jacobian norm's"
 )
 CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
