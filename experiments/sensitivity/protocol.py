@@ -96,7 +96,7 @@ class Scale:
     block: int = 8  # enough for a rank correlation within an architecture
 
 
-QUICK, DEFAULT, FULL = Scale(16, 3, 1, 400, 200, block=2), Scale(80, 42, 2), Scale(700, 44, 3)
+QUICK, DEFAULT, FULL = Scale(16, 3, 1, 300, 150, block=2), Scale(80, 42, 2), Scale(700, 44, 3)
 
 # What the other network of a pair has: the published side that generalizes worse, except that augmentation helps.
 FACTORS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
