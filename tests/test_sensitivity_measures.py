@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from experiments.sensitivity import measures, training
+from experiments.sensitivity import measures, portraits, training
 from experiments.sensitivity.measures import measure, per_point
-from experiments.sensitivity.protocol import PAIRS, SWEEP, Draw, Trial
+from experiments.sensitivity.protocol import PAIRS, PORTRAITS, SWEEP, Draw, Trial
 from experiments.trials import stream
 from npnet.backprop import forward
 from npnet.derivatives import jacobian
@@ -110,6 +110,16 @@ def test_of_what_does_not_fit_there_are_two_numbers(dataset, few):
     assert found.keys() == {"epochs", "training_accuracy"}
     assert found["epochs"] == 25
     assert 0 <= found["training_accuracy"] < 1
+
+
+@pytest.mark.parametrize("part", [SWEEP, PORTRAITS])
+def test_of_what_has_diverged_there_are_two_numbers(dataset, few, monkeypatch, part):
+    module = portraits if part == PORTRAITS else measures
+    nan = training.Trained(np.full(training.network(TRIAL, dataset).size, np.nan, dtype=np.float32), [{}])
+    monkeypatch.setattr(module, "trained", lambda *_: nan)
+    found = module.measure(dataclasses.replace(TRIAL, part=part), dataset)
+    assert found.keys() == {"epochs", "training_accuracy"}
+    assert np.isnan(found["training_accuracy"])
 
 
 def test_all_networks_of_a_data_set_are_measured_at_the_same_points(dataset, few, monkeypatch):

@@ -25,8 +25,8 @@ FIRST_STEPS, MOST_STEPS, TOLERANCE = 2, 32, 0.05
 def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
     """Train the network of a trial and measure it.
 
-    Of a network that does not classify all its training examples right, "training_accuracy" < 1, there is only that and
-    "epochs". Of the others
+    Of a network that does not classify all its training examples right, "training_accuracy" < 1, or NaN where it has
+    diverged, there is only that and "epochs". Of the others
 
     - "training_loss", "test_accuracy", "gap": training minus test accuracy;
     - "jacobian": mean Frobenius norm of the derivative of the probabilities by the standardised image, over NORM_POINTS
@@ -45,7 +45,8 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
         "epochs": len(training.history),
         "training_accuracy": accuracy(net, theta, x, labels),
     }
-    if result["training_accuracy"] < 1:
+    # NaN, of a network that diverged, is not 1 either.
+    if result["training_accuracy"] != 1:
         return result
     test = test_images(data)
     points = stream(Draw.POINTS).permutation(len(test))
