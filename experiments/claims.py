@@ -21,6 +21,8 @@ from npnet.errors import ArgumentError
 Results = TypeVar("Results")
 
 _RESAMPLES, _LEVEL = 10_000, 0.95
+# Of a sign test; with fewer pairs there is no p-value below it, however they differ.
+SIGNIFICANT, FEWEST_PAIRS = 0.05, 6
 
 
 class Verdict(Enum):
@@ -187,6 +189,11 @@ class SignTest(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.positive} of {self.pairs} (p = {self.p:.2g})"
+
+    @property
+    def upwards(self) -> bool:
+        """Whether significantly more than half differ upwards, p < SIGNIFICANT."""
+        return self.p < SIGNIFICANT and 2 * self.positive > self.pairs
 
 
 def sign_test(differences: NDArray[np.floating]) -> SignTest:

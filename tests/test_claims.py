@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.claims import (
+    FEWEST_PAIRS,
     Claim,
     Judgement,
     Verdict,
@@ -189,3 +190,11 @@ def test_the_sign_test_is_exact(differences, expected):
 
 def test_a_sign_test_in_words():
     assert str(sign_test(np.array([1.0] * 6))) == "6 of 6 (p = 0.031)"
+
+
+def test_significantly_more_than_half_go_up():
+    up, down = np.ones(FEWEST_PAIRS), -np.ones(FEWEST_PAIRS)
+    assert sign_test(up).upwards
+    assert not sign_test(down).upwards
+    assert not sign_test(up[1:]).upwards
+    assert not sign_test(np.concatenate([up, down])).upwards

@@ -25,7 +25,7 @@ from npnet.datasets import Dataset
 from npnet.errors import ArgumentError, DataError
 
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
-SWEEP, PAIRS, PORTRAITS = PARTS = ("sweep", "pairs", "portraits")
+SWEEP, PAIRS, PORTRAITS = ("sweep", "pairs", "portraits")
 RELU = "relu"
 ACTIVATIONS = (RELU, "relu6", "hard_tanh", "hard_sigmoid")
 DEPTHS, WIDTHS = (1, 2, 4), (50, 100, 200)

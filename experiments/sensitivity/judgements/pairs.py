@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims import Claim, Judgement, SignTest, Verdict, sign_test
+from experiments.claims import FEWEST_PAIRS, SIGNIFICANT, Claim, Judgement, Verdict, sign_test
 from experiments.sensitivity.protocol import FACTORS
 from experiments.sensitivity.results import Study
 
 GROUP = "What helps, and what hurts"
-FEWEST, LEVEL = 6, 0.05
 
 
 class Factor(NamedTuple):
@@ -53,12 +52,12 @@ def moves(factor: str, study: Study) -> Judgement:
         f"{sign_test(gap)}, Jacobian norm in {sign_test(norm)}, transitions in {sign_test(crossed)}; gap and norm move "
         f"the same way in {agreeing} of {len(gap)}; {by_depth}"
     )
-    if len(gap) < FEWEST:
+    if len(gap) < FEWEST_PAIRS:
         return Judgement(measured, Verdict.OPEN)
     # With every pair, then with the deeper ones.
     for least in sorted(set(depths.tolist())):
         chosen = depths >= least
-        if _significant(sign_test(gap[chosen])) and _significant(sign_test(norm[chosen])):
+        if sign_test(gap[chosen]).upwards and sign_test(norm[chosen]).upwards:
             if chosen.all():
                 return Judgement(measured, Verdict.HOLDS)
             return Judgement(measured, Verdict.CONDITIONAL, f"there are at least {least} hidden layers")
@@ -82,20 +81,16 @@ def transitions_agree(study: Study) -> Judgement:
     measured = "larger on the side published to be worse: " + "; ".join(
         f"{name} {test}" for name, test in tests.items()
     )
-    if any(test.pairs < FEWEST for test in tests.values()):
+    if any(test.pairs < FEWEST_PAIRS for test in tests.values()):
         return Judgement(measured, Verdict.OPEN)
-    as_published = all(_significant(test) == (factor in AGREEING) for factor, test in tests.items())
+    as_published = all(test.upwards == (factor in AGREEING) for factor, test in tests.items())
     return Judgement(measured, Verdict.HOLDS if as_published else Verdict.FAILS)
-
-
-def _significant(test: SignTest) -> bool:
-    return test.p < LEVEL and 2 * test.positive > test.pairs
 
 
 def _claim(factor: str, statement: str, published: str) -> Claim[Study]:
     rule = (
         "holds if both the gap and the Jacobian norm are larger on the side published to generalize worse in "
-        f"significantly more than half of the pairs (sign test, p < {LEVEL}); holds only if there are at least d "
+        f"significantly more than half of the pairs (sign test, p < {SIGNIFICANT}); holds only if there are at least d "
         "hidden layers if that is so for the pairs with d or more"
     )
     return Claim(statement, published, rule, partial(moves, factor), "pairs.png", GROUP)
@@ -126,7 +121,8 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "Transitions move with the gap for three of the four factors, and not for the optimiser",
         "so in a figure",
         "holds if there are more transitions on the side published to generalize worse in significantly more than half "
-        f"of the pairs (sign test, p < {LEVEL}) for labels, augmentation and nonlinearity, and not for the optimiser",
+        f"of the pairs (sign test, p < {SIGNIFICANT}) for labels, augmentation and nonlinearity, and not for the "
+        "optimiser",
         transitions_agree,
         "pairs.png",
         GROUP,

@@ -5,14 +5,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims import Claim, Judgement, Verdict, sign_test, spread
+from experiments.claims import FEWEST_PAIRS, SIGNIFICANT, Claim, Judgement, Verdict, sign_test, spread
 from experiments.sensitivity.judgements.portraits import ONLY_IF, gain_by_gain
 from experiments.sensitivity.protocol import TITLES
 from experiments.sensitivity.results import Networks, Study
 
 GROUP = "At single test points"
 SHARE, MOST = 0.95, 0.01
-FEWEST = 6  # networks; fewer have no significant sign test
 LN2 = float(np.log(2))
 
 
@@ -22,7 +21,7 @@ def finds_errors(study: Study) -> Judgement:
     for dataset, networks in study.sweep.items():
         found = networks.column("norm_finds_errors")
         found = found[~np.isnan(found)]
-        if len(found) < FEWEST:
+        if len(found) < FEWEST_PAIRS:
             return Judgement(f"{TITLES[dataset]}: {len(found)} networks that misclassify something", Verdict.OPEN)
         shares.append(float(np.mean(found > 0.5)))
         losses = networks.column("norm_and_loss")
@@ -39,10 +38,10 @@ def beats_doubt(study: Study) -> Judgement:
     for dataset, networks in study.sweep.items():
         norm, doubt = networks.column("norm_finds_errors"), networks.column("doubt_finds_errors")
         known = ~np.isnan(norm)
-        if known.sum() < FEWEST:
+        if known.sum() < FEWEST_PAIRS:
             return Judgement(f"{TITLES[dataset]}: {known.sum()} networks that misclassify something", Verdict.OPEN)
         test = sign_test(norm[known] - doubt[known])
-        better.append(test.p < 0.05 and 2 * test.positive > test.pairs)
+        better.append(test.upwards)
         parts.append(f"{TITLES[dataset]}: area {spread(norm[known])} against {spread(doubt[known])}, larger in {test}")
     return Judgement("; ".join(parts), Verdict.HOLDS if all(better) else Verdict.FAILS)
 
@@ -111,7 +110,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "It tells more than one minus the largest probability",
         "our own question",
         "holds if its area under the ROC curve is the larger one in significantly more than half of the networks of "
-        "each data set (sign test, p < 0.05)",
+        f"each data set (sign test, p < {SIGNIFICANT})",
         beats_doubt,
         "detection.png",
         GROUP,
