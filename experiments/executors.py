@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from experiments.trials import fingerprint
-from npnet.datasets import Dataset, load
+from npnet.data.datasets import Dataset, load
 from npnet.errors import ArgumentError, DataError, NpnetError
 
 CONNECT_SECONDS = 5
@@ -105,7 +105,7 @@ def local_data(name: str, folder: Path | None, expected: str) -> Dataset:
     Parameters
     ----------
     name, folder
-        As for `npnet.datasets.load`; a relative folder is looked for where this process was started.
+        As for `npnet.data.datasets.load`; a relative folder is looked for where this process was started.
     expected
         The `fingerprint` of the data.
 

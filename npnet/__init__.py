@@ -7,14 +7,15 @@ the two: see `npnet.backprop` for the equations and `npnet.kernels` for the loop
 from importlib.metadata import PackageNotFoundError, version
 
 from npnet.backprop import activations, forward, gradient, losses, probabilities
-from npnet.cifar import read_cifar10, write_cifar10
-from npnet.corruptions import corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
-from npnet.datasets import balance, corrupt_labels, digit_pair, load, stratified_split, subset
+from npnet.data.cifar import read_cifar10, write_cifar10
+from npnet.data.corruptions import corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
+from npnet.data.datasets import balance, corrupt_labels, digit_pair, load, stratified_split, subset
+from npnet.data.idx import read_idx, write_idx
+from npnet.data.images import standardised, wrapped_shifts
 from npnet.derivatives import activation_codes, gradient_norms, input_gradient, jacobian, per_example_gradients
 from npnet.errors import ArgumentError, DataError, GradientError, NpnetError
+from npnet.fast.training import train, train_together
 from npnet.gradcheck import check_gradient
-from npnet.idx import read_idx, write_idx
-from npnet.images import standardised, wrapped_shifts
 from npnet.information import mutual_information, selectivity
 from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
@@ -23,7 +24,6 @@ from npnet.representation import principal_components, silhouette
 from npnet.saliency import gradient_times_input, integrated_gradients, randomisations, smooth_grad
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
 from npnet.sensitivity import jacobian_norms, mean_transitions, transitions
-from npnet.sgd import train, train_together
 from npnet.trajectories import ellipse, translations
 
 try:

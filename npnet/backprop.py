@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from npnet.errors import ArgumentError, DataError
+from npnet.fast.kernels.pruned import pruned_logits
+from npnet.fast.layouts import Pruned, aligned
+from npnet.fast.paths import skipping_pays
 from npnet.kernels.losses import LOSSES, loss_and_delta
 from npnet.kernels.passes import CHUNK, add_gradient, backward_pass, block, forward_pass, gather
-from npnet.kernels.pruned import pruned_logits
-from npnet.layouts import Pruned, aligned
 from npnet.mlp import MLP
-from npnet.paths import skipping_pays
 
 _WORKING = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from experiments.low_capacity import protocol
-from npnet.datasets import Dataset, load
-from npnet.idx import write_idx
+from npnet.data.datasets import Dataset, load
+from npnet.data.idx import write_idx
 
 # No deadline: the first example of a property may compile a kernel, which takes seconds.
 _BASE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from npnet.datasets import load
-from npnet.images import standardised
+from npnet.data.datasets import load
+from npnet.data.images import standardised
 from npnet.mlp import MLP
 from npnet.sensitivity import jacobian_norms
 

@@ -11,7 +11,7 @@ import pytest
 import npnet
 from experiments.benchmark import pruned, released, scaling
 from experiments.low_capacity import protocol
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_pruned_part(tiny, tmp_path, monkeypatch, capsys):
     pruned.main(arguments(tmp_path))
     rows = table(tmp_path / "pruned.csv")
     assert [float(row["sparsity"]) for row in rows] == list(pruned.SPARSITIES)
-    assert {row["path"] for row in rows} <= set(npnet.paths.PATHS)
+    assert {row["path"] for row in rows} <= set(npnet.fast.paths.PATHS)
     for row in rows:
         assert (
             float(row["lowest_inference_ratio"])

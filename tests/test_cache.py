@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import npnet
+from npnet.fast.paths import PATHS
 from npnet.kernels import policy
-from npnet.paths import PATHS
 
 PACKAGE = Path(npnet.__file__).parent
 
@@ -62,7 +62,7 @@ def test_an_edited_leaf_is_seen_by_the_kernels_that_call_it(tmp_path):
 @pytest.mark.parametrize("path", PATHS)
 def test_compiled_kernels_are_the_plain_ones(path):
     code = (
-        "import numpy as np; from npnet.mlp import MLP; from npnet.sgd import train\n"
+        "import numpy as np; from npnet.mlp import MLP; from npnet.fast.training import train\n"
         "net, rng = MLP((3, 5, 1), 'tanh'), np.random.default_rng(0)\n"
         "theta, x, y = net.init(rng, dtype=np.float64), rng.standard_normal((7, 3)), rng.integers(0, 2, 7)\n"
         "trained = train(net, theta, x, y, epochs=3, learning_rate=0.5, batch_size=3, rng=rng, momentum=0.9,\n"
@@ -77,11 +77,13 @@ def test_compiled_kernels_are_the_plain_ones(path):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Kernel files of one line, and an empty cache."""
-    for name in ("a.py", "b.py", "notes.txt"):
-        (tmp_path / name).write_text(f"# {name}\n")
-    monkeypatch.setattr(policy, "_FOLDER", tmp_path)
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path
+    kernels, fast = tmp_path / "npnet/kernels", tmp_path / "npnet/fast/kernels"
+    for path in (kernels / "a.py", kernels / "b.py", kernels / "notes.txt", fast / "a.py"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"# {path.name}\n")
+    monkeypatch.setattr(policy, "_FOLDER", kernels)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(kernels / "cache"))
+    return kernels
 
 
 def test_the_cache_folder_is_named_by_the_kernel_files(folder):
@@ -95,7 +97,9 @@ def test_the_cache_folder_is_named_by_the_kernel_files(folder):
     (folder / "b.py").write_text("# another\n")
     second = policy._cache_folder()
     (folder / "b.py").rename(folder / "c.py")
-    assert len({first, second, policy._cache_folder()}) == 3
+    third = policy._cache_folder()
+    (folder.parent / "fast/kernels/a.py").write_text("# another\n")
+    assert len({first, second, third, policy._cache_folder()}) == 4
 
 
 def test_without_a_setting_the_cache_is_next_to_the_kernels(folder, monkeypatch):

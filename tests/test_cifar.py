@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npnet.cifar import encode, read_cifar10, write_cifar10
+from npnet.data.cifar import encode, read_cifar10, write_cifar10
 from npnet.errors import ArgumentError, DataError
 
 RECORD = 3073

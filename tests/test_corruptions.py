@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npnet.corruptions import SEVERITIES, corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
+from npnet.data.corruptions import SEVERITIES, corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
 from npnet.errors import ArgumentError, DataError
 
 STRONG = {gaussian_noise: 0.3, shot_noise: 5, impulse_noise: 0.3, occlude: 2}

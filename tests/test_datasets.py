@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npnet import datasets
 from npnet.backprop import forward
-from npnet.cifar import write_cifar10
-from npnet.datasets import (
+from npnet.data import datasets
+from npnet.data.cifar import write_cifar10
+from npnet.data.datasets import (
     balance,
     binary_targets,
     corrupt_labels,
@@ -24,8 +24,8 @@ from npnet.datasets import (
     stratified_split,
     subset,
 )
+from npnet.data.idx import write_idx
 from npnet.errors import ArgumentError, DataError
-from npnet.idx import write_idx
 from npnet.mlp import MLP
 
 PUBLISHED = {

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from npnet.data.idx import encode, read_idx, write_idx
 from npnet.errors import ArgumentError, DataError
-from npnet.idx import encode, read_idx, write_idx
 
 CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0x0D, "float64": 0x0E}
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npnet.data.images import standardised, wrapped_shifts
 from npnet.errors import ArgumentError, DataError
-from npnet.images import standardised, wrapped_shifts
 
 # More than the images that are worked on at one time.
 MANY = 300

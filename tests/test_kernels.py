@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from strategies import KINKS, F
 
 from npnet.errors import ArgumentError
+from npnet.fast.kernels.pruned import gather_transposed
+from npnet.fast.kernels.step import sgd_step
 from npnet.kernels.activations import ACTIVATIONS, activate, multiply_by_slope, pieces
 from npnet.kernels.losses import LOSSES, loss_and_delta
 from npnet.kernels.matmul import abt, abt_loops, abt_pairs, add_atb, add_atb_loops, add_atb_pairs
 from npnet.kernels.passes import add_gradient, backward_pass, block, forward_pass, gather, weights_and_bias
-from npnet.kernels.pruned import gather_transposed
-from npnet.kernels.step import sgd_step
 from npnet.mlp import MLP
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])

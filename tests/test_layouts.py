@@ -10,7 +10,7 @@ from strategies import cases
 
 from npnet import backprop
 from npnet.backprop import forward
-from npnet.layouts import Live, Pruned, Stack, aligned, live_columns
+from npnet.fast.layouts import Live, Pruned, Stack, aligned, live_columns
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, magnitude, prune
 

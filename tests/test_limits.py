@@ -48,10 +48,10 @@ from experiments.low_capacity.protocol import (
     trained,
 )
 from experiments.low_capacity.results import Results, Study
+from npnet.fast.training import Training
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.pruning import magnitude, prune, sparsity
-from npnet.sgd import Training
 
 LEVELS = (0.5, 0.9, 0.98)
 NOTHING = Results([], [])

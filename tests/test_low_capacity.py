@@ -25,7 +25,7 @@ from experiments.low_capacity.protocol import (
 from experiments.low_capacity.results import Results, Study, pair_name
 from experiments.page import Drawn
 from experiments.trials import fingerprint, stream
-from npnet.datasets import digit_pair, stratified_split
+from npnet.data.datasets import digit_pair, stratified_split
 from npnet.mlp import MLP
 
 LABELS = np.array([0, 1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0])

@@ -17,8 +17,8 @@ from experiments.low_capacity.measures import information, measure, representati
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task, trained
 from experiments.low_capacity.published import PAIRS, PRUNED_PERCENT
 from experiments.low_capacity.results import Results, Study
+from npnet.fast.training import Training
 from npnet.mlp import MLP
-from npnet.sgd import Training
 
 # Two hidden units, one a pixel: the first pixel is bright on class 1 only, the second on every image. The weight of the
 # second is the larger one, so that a deep cut leaves nothing else.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from npnet.errors import ArgumentError
+from npnet.fast.paths import check_path, choose, density, skipping_pays
 from npnet.mlp import MLP
-from npnet.paths import check_path, choose, density, skipping_pays
 from npnet.pruning import apply_mask, magnitude, prune
 
 WIDE, DEEP = MLP((784, 128, 1)), MLP((784, 300, 100, 10), loss="softmax")

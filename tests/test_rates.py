@@ -14,7 +14,7 @@ from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, QUIC
 from experiments.low_capacity.published import LEARNING_RATES, RATE_F1, WIDTHS
 from experiments.low_capacity.rates import chosen, f1_table, measure, table, trials, validation_loss
 from experiments.low_capacity.results import Results, Study
-from npnet.sgd import Training
+from npnet.fast.training import Training
 
 # As many rates in both arms; three seeds where seeds matter.
 DEFAULT = dataclasses.replace(protocol.DEFAULT, corrected_rates=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0))

@@ -20,8 +20,8 @@ from experiments.sensitivity.protocol import (
 )
 from experiments.trials import stream
 from npnet.backprop import forward
+from npnet.data.images import standardised
 from npnet.errors import ArgumentError, DataError
-from npnet.images import standardised
 from npnet.mlp import MLP
 
 TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 16, "relu", 1.0, 0.1, 16, 40)

@@ -16,10 +16,10 @@ from experiments.sensitivity import figures, measures, portraits, protocol, summ
 from experiments.sensitivity.correlations import PREDICTORS
 from experiments.sensitivity.judgements import CLAIMS
 from experiments.sensitivity.protocol import PAIRS, PORTRAITS, SWEEP, Scale
-from npnet.cifar import write_cifar10
-from npnet.datasets import load
+from npnet.data.cifar import write_cifar10
+from npnet.data.datasets import load
+from npnet.data.idx import read_idx, write_idx
 from npnet.errors import DataError
-from npnet.idx import read_idx, write_idx
 
 SMALL = Scale(networks=3, pairs=2, portraits=1, examples=30, pair_examples=20)
 NETWORKS = 3 + 2 * (1 + 4) + 2

@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 from strategies import cases, targets_of
 from test_backprop import permutation
 
-from npnet import descent, sgd
 from npnet.backprop import forward, gradient, losses
 from npnet.errors import ArgumentError, DataError
+from npnet.fast import descent
+from npnet.fast import training as sgd
+from npnet.fast.paths import PATHS
+from npnet.fast.training import Training, train, train_together
 from npnet.kernels.losses import LOSSES
 from npnet.kernels.passes import CHUNK
 from npnet.metrics import METRICS, evaluate
 from npnet.mlp import MLP
-from npnet.paths import PATHS
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
-from npnet.sgd import Training, train, train_together
 
 NET = MLP((2, 3, 1), "tanh")
 THETA = NET.init(np.random.default_rng(1), dtype=np.float64)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npnet.kernels.sparse import (
+from npnet.fast.kernels.sparse import (
     add_ab,
     add_ab_loops,
     add_atb,
@@ -14,7 +14,7 @@ from npnet.kernels.sparse import (
     sampled_abt,
     sampled_abt_loops,
 )
-from npnet.layouts import compressed
+from npnet.fast.layouts import compressed
 
 FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 SIZES = st.integers(1, 9)

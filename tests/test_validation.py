@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from npnet import sgd
 from npnet.backprop import forward, losses
 from npnet.errors import ArgumentError
+from npnet.fast import training as sgd
+from npnet.fast.paths import PATHS
+from npnet.fast.training import train, train_together
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
-from npnet.paths import PATHS
 from npnet.pruning import apply_mask
 from npnet.schedules import EarlyStopping
-from npnet.sgd import train, train_together
 
 RNG = np.random.default_rng(0)
 # The last input is zero in training and not in validation: its weights count, though they never change.

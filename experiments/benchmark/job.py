@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from npnet.datasets import digit_pair, load
+from npnet.data.datasets import digit_pair, load
 from npnet.mlp import MLP
 
 LEARNING_RATE, BATCH = 0.1, 64

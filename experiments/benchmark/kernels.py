@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from experiments.benchmark.measure import Spread, as_csv, interleaved, seconds
 from experiments.store import write_atomically
+from npnet.fast.layouts import aligned
 from npnet.kernels.matmul import abt, add_atb
-from npnet.layouts import aligned
 
 INPUTS = 784
 BATCHES, QUICK_BATCHES = (32, 64, 128), (64,)

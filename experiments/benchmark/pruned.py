@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import npnet
 from experiments.benchmark.measure import Spread, as_csv, interleaved
 from experiments.store import write_atomically
-from npnet.paths import DENSE
-from npnet.sgd import Training
+from npnet.fast.paths import DENSE
+from npnet.fast.training import Training
 
 NET = npnet.MLP((784, 300, 100, 10), loss="softmax")
 SPARSITIES = (0.5, 0.8, 0.9, 0.95, 0.98)

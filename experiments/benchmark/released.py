@@ -35,7 +35,7 @@ from experiments.low_capacity.protocol import (
 )
 from experiments.low_capacity.published import EPOCHS, LEARNING_RATE, SEEDS
 from experiments.store import write_atomically
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
 
 Array = NDArray[Any]
 TOLERANCE = 1e-3

@@ -40,7 +40,7 @@ from experiments.report import duration, report
 from experiments.run import chosen, positive, run_options, run_trials, write_settings
 from experiments.store import Store, write_atomically
 from experiments.trials import fingerprint
-from npnet.datasets import Dataset, load
+from npnet.data.datasets import Dataset, load
 
 TITLE = "Small networks: capacity, sparsity, noise and saliency"
 INTRODUCTION = (

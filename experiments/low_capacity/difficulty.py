@@ -28,7 +28,7 @@ from experiments.low_capacity.protocol import (
 from experiments.low_capacity.published import ENOUGH_F1, LEARNING_RATE
 from experiments.low_capacity.results import Pair, Results, smallest_width
 from npnet.backprop import forward
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
 from npnet.metrics import evaluate
 from npnet.saliency import rank_correlation
 

@@ -48,11 +48,11 @@ from experiments.low_capacity.published import LEARNING_RATE
 from experiments.low_capacity.results import Pair, Results
 from experiments.trials import stream
 from npnet.backprop import forward
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
+from npnet.fast.training import Training
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.pruning import Scope, apply_mask, disconnected_units, magnitude, prune, sparsity
-from npnet.sgd import Training
 
 DENSE = "dense"
 LAYERWISE, GLOBAL = "one-shot, layerwise", "one-shot, global"

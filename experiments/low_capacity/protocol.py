@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from experiments.low_capacity import released
 from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, LEARNING_RATES, PAIRS, SEEDS, WIDTHS
 from experiments.trials import stream
-from npnet.datasets import Dataset, digit_pair, stratified_split
+from npnet.data.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
+from npnet.fast.training import Training, train_together
 from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping
-from npnet.sgd import Training, train_together
 
 AS_RELEASED, CORRECTED = ARMS = ("as released", "corrected")
 

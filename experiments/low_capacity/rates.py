@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, RATES, Scale, Trial, task, trained
 from experiments.low_capacity.published import SEARCH_PAIR
 from experiments.low_capacity.results import Results
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
 
 
 def trials(data: str, scale: Scale) -> list[Trial]:

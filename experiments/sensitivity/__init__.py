@@ -25,7 +25,7 @@ from experiments.sensitivity.summary import numbers, table
 from experiments.sensitivity.summary import readme as readme
 from experiments.store import Store, write_atomically
 from experiments.trials import fingerprint
-from npnet.datasets import Dataset, load
+from npnet.data.datasets import Dataset, load
 from npnet.errors import ArgumentError, DataError
 
 TITLE = "Sensitivity and generalization"

@@ -9,7 +9,7 @@ from experiments.sensitivity.protocol import Draw, Trial
 from experiments.sensitivity.training import accuracy, examples, network, test_images, trained
 from experiments.trials import stream
 from npnet.backprop import forward, losses, probabilities
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
 from npnet.metrics import roc_auc
 from npnet.mlp import MLP
 from npnet.saliency import rank_correlation

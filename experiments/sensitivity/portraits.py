@@ -10,9 +10,9 @@ from experiments.sensitivity.protocol import CLASSES, Draw, Trial
 from experiments.sensitivity.training import accuracy, examples, initial_theta, network, test_images, trained
 from experiments.trials import stream
 from npnet.backprop import forward, losses
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
+from npnet.data.images import standardised
 from npnet.derivatives import activation_codes
-from npnet.images import standardised
 from npnet.mlp import MLP
 from npnet.sensitivity import jacobian_norms, transitions
 from npnet.trajectories import ellipse

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from experiments.trials import stream
-from npnet.datasets import Dataset
+from npnet.data.datasets import Dataset
 from npnet.errors import ArgumentError, DataError
 
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from experiments.sensitivity.protocol import CLASSES, PAIRS, PORTRAITS, RELU, SHIFT, SWEEP, Draw, Trial
 from experiments.trials import stream
 from npnet.backprop import forward
-from npnet.datasets import Dataset, corrupt_labels, subset
-from npnet.images import standardised, wrapped_shifts
+from npnet.data.datasets import Dataset, corrupt_labels, subset
+from npnet.data.images import standardised, wrapped_shifts
+from npnet.fast.training import train
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping
-from npnet.sgd import train
 
 # A portrait's loss on its training examples, at which it is certain of them.
 CERTAIN = 3e-4

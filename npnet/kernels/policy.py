@@ -36,8 +36,8 @@ def _cache_folder() -> Path:
     other checkouts, and is left to its owner.
     """
     digest = hashlib.sha256()
-    for path in sorted(_FOLDER.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(_FOLDER.parent.rglob("kernels/*.py")):
+        digest.update(path.relative_to(_FOLDER.parent).as_posix().encode() + b"\0" + path.read_bytes())
     name = f"npnet-kernels-{digest.hexdigest()[:16]}"
     if shared := os.environ.get("NUMBA_CACHE_DIR"):
         return Path(shared) / name

@@ -19,7 +19,7 @@ from experiments.low_capacity.published import (
 from experiments.low_capacity.results import Results
 from experiments.page import Drawn
 from experiments.style import COLOURS, figure, save
-from npnet.corruptions import gaussian_noise, occlude
+from npnet.data.corruptions import gaussian_noise, occlude
 
 
 def corruptions(example: Task, folder: Path) -> Drawn:

@@ -19,12 +19,12 @@ from experiments.low_capacity.published import (
 )
 from experiments.trials import stream
 from npnet.backprop import activations, forward
-from npnet.corruptions import gaussian_noise, occlude
-from npnet.datasets import Dataset
+from npnet.data.corruptions import gaussian_noise, occlude
+from npnet.data.datasets import Dataset
+from npnet.fast.training import Training
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.pruning import dead_units, sparsity
-from npnet.sgd import Training
 
 METRICS = ("f1", "auc", "balanced_accuracy", "accuracy")
 

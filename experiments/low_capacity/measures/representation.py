@@ -9,10 +9,10 @@ from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
 from experiments.low_capacity.protocol import Task, Trial
 from experiments.low_capacity.published import SALIENCY_WIDTH, SEEDS
 from npnet.backprop import activations, forward
+from npnet.fast.training import train
 from npnet.metrics import balanced_accuracy, predict
 from npnet.mlp import MLP
 from npnet.representation import silhouette
-from npnet.sgd import train
 
 WIDTHS = (4, 12, 24, 64)  # whose hidden layers are looked into
 PRUNINGS = {"dense": 0.0, "divided twice": COLLAPSE / 100, "pruned": COLLAPSE}

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from experiments.low_capacity.protocol import AS_RELEASED, CORRECTED, Task, Trial, network
 from experiments.low_capacity.published import NOISE_WIDTHS
 from npnet.backprop import forward
+from npnet.fast.training import Training
 from npnet.metrics import accuracy, predict
 from npnet.mlp import MLP
-from npnet.sgd import Training
 
 WIDTHS = (4, 12, *NOISE_WIDTHS)
 # At which networks are looked at, beside the one that is kept: evenly spaced, or about so in their logarithm, for a

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from npnet import cifar, idx
+from npnet.data import cifar, idx
 from npnet.errors import DataError
 
 Parts = tuple[dict[str, NDArray[np.uint8]], dict[str, str]]
@@ -37,7 +37,7 @@ def read_folder(name: str, folder: Path) -> Parts:
     Parameters
     ----------
     name : one of `SETS`.
-    folder : folder with the files that `npnet.datasets.load` describes.
+    folder : folder with the files that `npnet.data.datasets.load` describes.
 
     Returns
     -------

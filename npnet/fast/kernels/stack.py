@@ -13,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet.fast.kernels.sparse import Rows, add_ab, add_atb_blocks
+from npnet.fast.kernels.sparse import add_atb as add_sparse_atb
+from npnet.fast.kernels.step import sgd_step
 from npnet.kernels.losses import loss_and_delta
 from npnet.kernels.matmul import abt, add_atb
 from npnet.kernels.passes import (
@@ -27,9 +30,6 @@ from npnet.kernels.passes import (
     gather,
 )
 from npnet.kernels.policy import kernel
-from npnet.kernels.sparse import Rows, add_ab, add_atb_blocks
-from npnet.kernels.sparse import add_atb as add_sparse_atb
-from npnet.kernels.step import sgd_step
 
 
 class Room(NamedTuple):

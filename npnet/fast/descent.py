@@ -1,4 +1,4 @@
-"""An epoch of gradient descent, on each of the paths of `npnet.paths`: what `npnet.sgd` calls again and again.
+"""An epoch of gradient descent, on each of the paths: what `npnet.fast.training` calls again and again.
 
 A descent holds the state of its networks, in the layout of its path, and the memory that the kernels need.
 """
@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet.fast.kernels.pruned import pruned_epoch
+from npnet.fast.kernels.sparse import Rows
+from npnet.fast.kernels.stack import Room, stack_epoch
+from npnet.fast.layouts import Pruned, Stack, aligned
+from npnet.fast.paths import SPARSE_INPUTS, SPARSE_WEIGHTS
 from npnet.kernels.losses import LOSSES
 from npnet.kernels.passes import CHUNK
-from npnet.kernels.pruned import pruned_epoch
-from npnet.kernels.sparse import Rows
-from npnet.kernels.stack import Room, stack_epoch
-from npnet.layouts import Pruned, Stack, aligned
 from npnet.mlp import MLP
-from npnet.paths import SPARSE_INPUTS, SPARSE_WEIGHTS
 
 Array = NDArray[Any]
 
@@ -124,7 +124,7 @@ class PrunedDescent(_Descent):
 
 
 def begin(states: Sequence[State], examples: Examples, rule: Rule, path: str) -> StackDescent | PrunedDescent:
-    """A descent of the networks from where they are, on one of `npnet.paths.PATHS`."""
+    """A descent of the networks from where they are, on one of `npnet.fast.paths.PATHS`."""
     if path == SPARSE_WEIGHTS:
         return PrunedDescent(states, examples, rule)
     return StackDescent(states, examples, rule, path == SPARSE_INPUTS)

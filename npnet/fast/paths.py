@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npnet.errors import ArgumentError
-from npnet.kernels.sparse import MOST_COLUMNS
+from npnet.fast.kernels.sparse import MOST_COLUMNS
 from npnet.mlp import MLP
 
 Array = NDArray[Any]

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npnet.backprop import as_examples, as_targets, forward, losses_and_deltas
+from npnet.fast.kernels.pruned import pruned_logits
+from npnet.fast.layouts import Pruned, aligned
+from npnet.fast.paths import SPARSE_WEIGHTS
 from npnet.kernels.passes import CHUNK
-from npnet.kernels.pruned import pruned_logits
-from npnet.layouts import Pruned, aligned
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
-from npnet.paths import SPARSE_WEIGHTS
 
 Array = NDArray[Any]
 

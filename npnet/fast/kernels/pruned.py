@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet.fast.kernels.sparse import Rows, add_ab, add_atb, sampled_abt
+from npnet.fast.kernels.step import sgd_step
 from npnet.kernels.activations import activate, multiply_by_slope
 from npnet.kernels.losses import loss_and_delta
 from npnet.kernels.passes import CHUNK, Integers, Matrix, Vector, block, gather
 from npnet.kernels.policy import kernel
-from npnet.kernels.sparse import Rows, add_ab, add_atb, sampled_abt
-from npnet.kernels.step import sgd_step
 
 
 class Kept(NamedTuple):
@@ -165,7 +165,7 @@ def pruned_epoch(
     logits: NDArray[np.floating],
     losses: Matrix,
 ) -> None:
-    """One pass over the examples in `order`, as `npnet.kernels.stack.stack_epoch`.
+    """One pass over the examples in `order`, as `npnet.fast.kernels.stack.stack_epoch`.
 
     `theta`, `velocity`, `mask` and `gradient` have an entry for each kept weight and bias; `widths` are those of all
     networks together. `x` (CHUNK, inputs), `trace` and `deltas` are room for CHUNK examples. `logits` (networks, N, k)

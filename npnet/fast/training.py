@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from npnet.backprop import as_examples, as_targets, check_theta, compiled_for
-from npnet.descent import Examples, Rule, State, begin
 from npnet.errors import ArgumentError
-from npnet.layouts import Live, compressed, live_columns, no_rows
+from npnet.fast.descent import Examples, Rule, State, begin
+from npnet.fast.layouts import Live, compressed, live_columns, no_rows
+from npnet.fast.paths import DENSE, SPARSE_INPUTS, check_path, choose
+from npnet.fast.validation import Validation
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
-from npnet.paths import DENSE, SPARSE_INPUTS, check_path, choose
 from npnet.schedules import EarlyStopping, Schedule, as_schedule
-from npnet.validation import Validation
 
 
 class Training(NamedTuple):
@@ -24,7 +24,7 @@ class Training(NamedTuple):
 
     `epoch` counts from 1; without early stopping it is the last. 0 means that no epoch was better than the start:
     the stopping metric was NaN throughout, and `theta` is what training began with. `path` is one of
-    `npnet.paths.PATHS`, the way that was taken.
+    `npnet.fast.paths.PATHS`, the way that was taken.
     """
 
     theta: NDArray[np.floating]
@@ -82,8 +82,8 @@ def train(
     stop
         Early stopping; None trains for all `epochs`.
     path
-        One of `npnet.paths.PATHS`; they agree up to rounding. None: the one that should be fastest for this network,
-        mask and share of zeros in `x`.
+        One of `PATHS` in `npnet.fast.paths`; they agree up to rounding. None: the one that should be fastest for the
+        network, mask and share of zeros in `x`.
 
     Returns
     -------

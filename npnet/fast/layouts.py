@@ -1,4 +1,4 @@
-"""How parameters and examples lie in memory while networks are trained or asked, on each of the paths of `npnet.paths`.
+"""How parameters and examples lie in memory while networks are trained or asked, on each of the paths.
 
 Each layout keeps the parameters in a flat vector of its own; `pack` and `unpack` go from `theta` to it and back.
 """
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from npnet.kernels.pruned import Kept
-from npnet.kernels.sparse import QUAD, Rows, compress, count_entries
+from npnet.fast.kernels.pruned import Kept
+from npnet.fast.kernels.sparse import QUAD, Rows, compress, count_entries
 from npnet.mlp import MLP
 
 Array = NDArray[Any]
@@ -96,7 +96,7 @@ def live_columns(examples: Array, epochs: int) -> NDArray[np.intp]:
 
 
 class Stack:
-    """Layout of one or several networks for the paths "dense" and "sparse inputs"; see `npnet.kernels.stack`.
+    """Layout of one or several networks for the paths "dense" and "sparse inputs"; see `npnet.fast.kernels.stack`.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Stack:
 
 
 class Pruned:
-    """Layout of one or several networks for the path "sparse weights"; see `npnet.kernels.pruned`.
+    """Layout of one or several networks for the path "sparse weights"; see `npnet.fast.kernels.pruned`.
 
     Several are one wider network: each layer has the units of all, one network after the other. The weights between two
     networks are zero, and cost as little as pruned ones.

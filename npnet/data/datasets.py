@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npnet.data.folders import SETS, read_folder
 from npnet.errors import ArgumentError, DataError
-from npnet.folders import SETS, read_folder
 
 Indices = NDArray[np.intp]
 Labels = NDArray[np.integer[Any]]
 
 _PLACES: dict[str, Path | None] = {
-    "mnist": Path(__file__).parent / "data" / "mnist",
+    "mnist": Path(__file__).parent / "mnist",
     "fashion-mnist": Path("/usr/share/datasets/fashion-mnist"),
     "cifar10": None,
 }
