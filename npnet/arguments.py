@@ -5,7 +5,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from npnet.errors import ArgumentError
 
@@ -41,35 +41,54 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
     return value
 
 
+def floating(name: str, dtype: DTypeLike) -> np.dtype[np.floating]:
+    """`dtype`, which must be float32 or float64, as a NumPy dtype; else ArgumentError."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.float32, np.float64) or dtype is None:
+        raise ArgumentError(f"{name}: found {dtype!r}, expected float32 or float64")
+    return found
+
+
+def array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """`values` as an array; ArgumentError for nested sequences of unlike lengths, which are none."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ArgumentError(f"{name}: found parts of unlike shapes, expected one array") from error
+
+
 def booleans(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """`value` as a boolean array of this shape, such as a mask; else ArgumentError."""
-    array = np.asarray(value)
-    if array.dtype != np.bool_ or array.shape != shape:
-        raise ArgumentError(f"{name}: found {array.dtype} of shape {array.shape}, expected booleans of shape {shape}")
-    return array
+    found = array(name, value)
+    if found.dtype != np.bool_ or found.shape != shape:
+        raise ArgumentError(f"{name}: found {found.dtype} of shape {found.shape}, expected booleans of shape {shape}")
+    return found
 
 
 def table(name: str, values: ArrayLike) -> NDArray[Any]:
     """The values as an array (n, columns) of finite real numbers, not empty; else ArgumentError."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise ArgumentError(f"{name}: found {array.dtype}, expected real numbers")
-    if array.ndim != 2 or array.size == 0:
-        raise ArgumentError(f"{name}: found shape {array.shape}, expected (n, columns), not empty")
-    bad = array.size - np.count_nonzero(np.isfinite(array))
+    found = array(name, values)
+    if found.dtype.kind not in "biuf":
+        raise ArgumentError(f"{name}: found {found.dtype}, expected real numbers")
+    if found.ndim != 2 or found.size == 0:
+        raise ArgumentError(f"{name}: found shape {found.shape}, expected (n, columns), not empty")
+    bad = found.size - np.count_nonzero(np.isfinite(found))
     if bad:
-        raise ArgumentError(f"{name}: found {bad} of {array.size} NaN or infinite, expected finite numbers")
-    return array
+        raise ArgumentError(f"{name}: found {bad} of {found.size} NaN or infinite, expected finite numbers")
+    return found
 
 
 def labels(values: ArrayLike, n: int, at_least: int = 1) -> NDArray[np.intp]:
     """The n labels, numbered anew from 0 to k - 1 for the k >= `at_least` classes that occur; else ArgumentError."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biu":
-        raise ArgumentError(f"labels: found {array.dtype}, expected integers")
-    if array.shape != (n,):
-        raise ArgumentError(f"labels: found shape {array.shape}, expected {(n,)}, one a row")
-    occurring, classes = np.unique(array, return_inverse=True)
+    found = array("labels", values)
+    if found.dtype.kind not in "biu":
+        raise ArgumentError(f"labels: found {found.dtype}, expected integers")
+    if found.shape != (n,):
+        raise ArgumentError(f"labels: found shape {found.shape}, expected {(n,)}, one a row")
+    occurring, classes = np.unique(found, return_inverse=True)
     if occurring.size < at_least:
         raise ArgumentError(f"labels: found {occurring.size} class, expected at least {at_least}")
     return classes

@@ -1,7 +1,7 @@
 """Derivatives for each example by itself: by the parameters, and by the inputs.
 
-They share one backward pass (`kernels.passes.backward_pass`) and differ in where it starts, which is a derivative by
-the logits, and in how far down it goes. Arguments are those of `npnet.backprop`.
+They share one backward pass and differ in where it starts, which is a derivative by the logits, and in how far down it
+goes. Arguments are those of `npnet.backprop`.
 """
 
 from typing import Any
@@ -9,35 +9,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npnet.backprop import as_targets, check_theta, losses_and_deltas, passes, probabilities
+from npnet.arguments import array, one_of
+from npnet.backprop import as_arguments, as_targets, losses_and_deltas, passes, probabilities, pull_back
 from npnet.errors import ArgumentError
 from npnet.kernels.activations import pieces
 from npnet.kernels.passes import backward_pass, block
 from npnet.mlp import MLP
 
-QUANTITIES = ("logit", "probability", "loss")
+QUANTITIES = "logit", "probability", "loss"
 
 Array = NDArray[Any]
 
 
-def backward(net: MLP, theta: Array, trace: Array, start: Array, lowest: int) -> list[Array]:
-    """Delta blocks, lowest layer first, of the backward pass that starts at dF/dlogits = `start` (n, outputs)."""
+def backward(net: MLP, theta: Array, trace: Array, start: Array) -> list[Array]:
+    """Deltas of all layers, delta_1, ..., delta_L, of the pass that left `trace`, from delta_L = `start`."""
     widths, bias, activation = net.structure
     n = len(start)
     deltas = np.empty_like(trace)
     block(deltas, widths, net.depth, n)[:] = start
-    backward_pass(theta.astype(trace.dtype, copy=False), widths, bias, activation, trace, deltas, n, lowest)
-    return [block(deltas, widths, layer, n) for layer in range(lowest, net.depth + 1)]
+    backward_pass(theta, widths, bias, activation, trace, deltas, n, 1)
+    return [block(deltas, widths, layer, n) for layer in range(1, net.depth + 1)]
 
 
 def _layers(net: MLP, theta: ArrayLike, x: ArrayLike, y: ArrayLike) -> list[tuple[list[Array], list[Array]]]:
     """For each chunk: the inputs a_{l-1} of every layer, and its deltas for the loss of each example."""
-    theta, widths, chunks = check_theta(net, theta), net.structure[0], []
-    targets = as_targets(net, y, len(np.asarray(x)), theta.dtype)
-    for rows, trace in passes(net, theta, x):
-        blocks = [block(trace, widths, layer, rows.size) for layer in range(net.depth + 1)]
+    theta, examples = as_arguments(net, theta, x)
+    targets, chunks = as_targets(net, y, len(examples), theta.dtype), []
+    for rows, trace in passes(net, theta, examples):
+        blocks = [block(trace, net.structure[0], layer, rows.size) for layer in range(net.depth + 1)]
         _, start = losses_and_deltas(net, blocks[-1], targets[rows])
-        chunks.append((blocks[:-1], backward(net, theta, trace, start, lowest=1)))
+        chunks.append((blocks[:-1], backward(net, theta, trace, start)))
     return chunks
 
 
@@ -73,80 +74,81 @@ def gradient_norms(net: MLP, theta: ArrayLike, x: ArrayLike, y: ArrayLike) -> Ar
 
 
 def jacobian(net: MLP, theta: ArrayLike, x: ArrayLike, of: str = "logit") -> Array:
-    """Derivative of every output by every input, (n, outputs, inputs), by one backward pass for each output.
-
-    Parameters
-    ----------
-    of
-        "logit", or "probability": with p = softmax(z), dp/dz = diag(p) - p pᵀ; with p = sigmoid(z), p (1 - p).
-
-    Raises
-    ------
-    ArgumentError
-        For another `of`, or "probability" of a network with the squared loss.
-    """
-    theta = check_theta(net, theta)
-    return np.concatenate(
-        [
-            np.stack(
-                [backward(net, theta, trace, start, lowest=0)[0] for start in starts(net, trace, rows.size, of)], 1
-            )
-            for rows, trace in passes(net, theta, x)
-        ]
-    )
-
-
-def starts(net: MLP, trace: Array, n: int, of: str) -> list[Array]:
-    """For each output c, its derivative by the logits: (n, outputs) each; "logit" or "probability" as in `jacobian`."""
-    if of not in QUANTITIES[:2]:
-        raise ArgumentError(f"of: found {of!r}, expected 'logit' or 'probability'")
-    one_hot = np.eye(net.outputs, dtype=trace.dtype)[:, None, :]
-    if of == "logit":
-        return list(np.broadcast_to(one_hot, (net.outputs, n, net.outputs)))
-    logits = block(trace, net.structure[0], net.depth, n)
-    p = probabilities(net, logits)
-    if net.loss == "bce":
-        return list(one_hot * p * probabilities(net, -logits))
-    # 1 - p is the sum of the others, which keeps its digits where p rounds to 1.
-    others = [p * (1 - one_hot[c]) for c in range(net.outputs)]
-    return [p[:, c, None] * (one_hot[c] * others[c].sum(axis=1, keepdims=True) - others[c]) for c in range(net.outputs)]
+    """Derivative of every output by every input, (n, outputs, inputs): an `input_gradient` for each output."""
+    one_of("of", of, QUANTITIES[:2])
+    return np.stack([input_gradient(net, theta, x, of, output=output) for output in range(net.outputs)], axis=1)
 
 
 def input_gradient(
-    net: MLP, theta: ArrayLike, x: ArrayLike, of: str = "logit", *, output: int = 0, y: ArrayLike | None = None
+    net: MLP,
+    theta: ArrayLike,
+    x: ArrayLike,
+    of: str = "logit",
+    *,
+    output: int | ArrayLike = 0,
+    y: ArrayLike | None = None,
 ) -> Array:
     """Derivative of one number by the inputs of each example, (n, inputs), with its sign.
 
     Parameters
     ----------
     of
-        "logit" or "probability" of the output number `output`, or "loss", which needs the labels `y`.
+        "logit" or "probability" of the output number `output`, or "loss", which needs the labels `y`. With
+        p = softmax(z), dp_c/dz = p_c (e_c - p); with p = sigmoid(z), dp_c/dz = p_c (1 - p_c) e_c.
+    output
+        One integer, or one for each example, such as its label.
 
     Raises
     ------
     ArgumentError
-        For another `of`, an `output` that does not exist, "loss" without `y`, or `y` without "loss".
+        For another `of`, an `output` that does not exist, "loss" without `y`, or `y` without "loss", or "probability"
+        of a network with the squared loss.
 
     Notes
     -----
     The gradient of a probability vanishes where the network is certain; that of the logit does not, and is what most
     readers of a saliency map mean.
     """
-    if of not in QUANTITIES:
-        raise ArgumentError(f"of: found {of!r}, expected one of {', '.join(QUANTITIES)}")
+    one_of("of", of, QUANTITIES)
     if (of == "loss") != (y is not None):
-        raise ArgumentError(f"y: {'missing' if y is None else 'given'}, but labels belong to of='loss' and to it alone")
-    net.check_output(output)
-    theta, gradients = check_theta(net, theta), []
-    targets = None if y is None else as_targets(net, y, len(np.asarray(x)), theta.dtype)
-    for rows, trace in passes(net, theta, x):
-        if targets is None:
-            start = starts(net, trace, rows.size, of)[output]
-        else:
-            logits = block(trace, net.structure[0], net.depth, rows.size)
-            _, start = losses_and_deltas(net, logits, targets[rows])
-        gradients.append(backward(net, theta, trace, start, lowest=0)[0])
-    return np.concatenate(gradients)
+        raise ArgumentError(f"y: found {'none' if y is None else 'labels'}, expected them with of='loss' and only then")
+    theta, examples = as_arguments(net, theta, x)
+    n = len(examples)
+    if y is None:
+        chosen = one_hot(net, output, n, theta.dtype)
+    else:
+        targets = as_targets(net, y, n, theta.dtype)
+
+    def start(rows: NDArray[np.int64], logits: Array) -> Array:
+        if of == "loss":
+            return losses_and_deltas(net, logits, targets[rows])[1]
+        return derivative_by_logits(net, logits, chosen[rows], of)
+
+    d_x = np.empty((n, net.inputs), dtype=theta.dtype)
+    pull_back(net, theta, examples, np.arange(n), start, d_x=d_x)
+    return d_x
+
+
+def one_hot(net: MLP, output: int | ArrayLike, n: int, dtype: np.dtype[Any]) -> Array:
+    """1 where `output`, one integer or one for each example, points to, (n, outputs); ArgumentError for others."""
+    numbers = array("output", output)
+    integers = numbers.dtype.kind in "iu" and numbers.shape in ((), (n,))
+    if not integers or (numbers < 0).any() or (numbers >= net.outputs).any():
+        expected = f"an integer from 0 to {net.outputs - 1}, or one for each of {n} examples"
+        raise ArgumentError(f"output: found {output!r}, expected {expected}")
+    return np.eye(net.outputs, dtype=dtype)[np.broadcast_to(numbers, n)]
+
+
+def derivative_by_logits(net: MLP, logits: Array, chosen: Array, of: str) -> Array:
+    """Derivative of each example's `chosen` output (one-hot rows), a "logit" or a "probability": (n, outputs)."""
+    if of == "logit":
+        return chosen
+    p = probabilities(net, logits)
+    if net.loss == "bce":
+        return chosen * p * probabilities(net, -logits)
+    # 1 - p is the sum of the others, which keeps its digits where p rounds to 1.
+    others = p * (1 - chosen)
+    return (p * chosen).sum(axis=1, keepdims=True) * (chosen * others.sum(axis=1, keepdims=True) - others)
 
 
 def activation_codes(net: MLP, theta: ArrayLike, x: ArrayLike) -> NDArray[np.int8]:

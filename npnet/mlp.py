@@ -5,12 +5,14 @@ finite-difference step are arrays of the same shape. `MLP.unpack` shows the laye
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from npnet.arguments import array, floating, integer, number, one_of
 from npnet.errors import ArgumentError
 from npnet.kernels.activations import ACTIVATIONS
 from npnet.kernels.losses import LOSSES
@@ -42,6 +44,15 @@ class MLP:
     bias
         Whether the layers have biases.
 
+    Attributes
+    ----------
+    weight_slices
+        Where each layer's weight matrix lies in `theta`, first layer first.
+    size
+        Number of parameters, the length of `theta`.
+    structure
+        What the kernels need to know: widths, whether there are biases, the number of the activation.
+
     Raises
     ------
     ArgumentError
@@ -56,19 +67,28 @@ class MLP:
     activation: str = "relu"
     loss: str = "bce"
     bias: bool = True
+    weight_slices: tuple[slice, ...] = field(init=False, repr=False, compare=False)
+    size: int = field(init=False, repr=False, compare=False)
+    structure: tuple[NDArray[np.int64], bool, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        widths = tuple(self.widths)
-        integers = all(isinstance(w, int | np.integer) and not isinstance(w, bool) and w >= 1 for w in widths)
-        if len(widths) < 2 or not integers:
-            raise ArgumentError(f"widths: found {self.widths!r}, expected two or more positive integers")
-        object.__setattr__(self, "widths", tuple(int(w) for w in widths))
-        if self.activation not in ACTIVATIONS:
-            raise ArgumentError(f"activation: found {self.activation!r}, expected one of {', '.join(ACTIVATIONS)}")
-        if self.loss not in LOSSES:
-            raise ArgumentError(f"loss: found {self.loss!r}, expected one of {', '.join(LOSSES)}")
-        if self.loss == "softmax" and self.outputs < 2:
-            raise ArgumentError(f"widths: found {self.outputs} output, expected at least 2 for the softmax loss")
+        if array("widths", self.widths).ndim != 1 or len(self.widths) < 2:
+            raise ArgumentError(f"widths: found {self.widths!r}, expected two or more positive integers: (784, 24, 1)")
+        widths = tuple(integer("widths", width, 1) for width in self.widths)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("loss", self.loss, LOSSES)
+        if not isinstance(self.bias, bool):
+            raise ArgumentError(f"bias: found {self.bias!r}, expected True or False")
+        if self.loss == "softmax" and widths[-1] < 2:
+            raise ArgumentError(f"widths: found {widths[-1]} output, expected at least 2 for the softmax loss")
+        slices, start = [], 0
+        for fan_in, fan_out in pairwise(widths):
+            slices.append(slice(start, start + fan_in * fan_out))
+            start += fan_in * fan_out + fan_out * self.bias
+        structure = np.array(widths, dtype=np.int64), self.bias, ACTIVATIONS.index(self.activation)
+        derived = {"widths": widths, "weight_slices": tuple(slices), "size": start, "structure": structure}
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     @property
     def inputs(self) -> int:
@@ -86,25 +106,6 @@ class MLP:
         return len(self.widths) - 1
 
     @property
-    def structure(self) -> tuple[NDArray[np.int64], bool, int]:
-        """What the kernels need to know: widths, whether there are biases, the number of the activation."""
-        return np.array(self.widths, dtype=np.int64), self.bias, ACTIVATIONS.index(self.activation)
-
-    @property
-    def weight_slices(self) -> tuple[slice, ...]:
-        """Where each layer's weight matrix lies in `theta`, first layer first."""
-        slices, start = [], 0
-        for fan_in, fan_out in zip(self.widths, self.widths[1:], strict=False):
-            slices.append(slice(start, start + fan_in * fan_out))
-            start += fan_in * fan_out + fan_out * self.bias
-        return tuple(slices)
-
-    @property
-    def size(self) -> int:
-        """Number of parameters, the length of `theta`."""
-        return self.weight_slices[-1].stop + self.outputs * self.bias
-
-    @property
     def prunable(self) -> NDArray[np.bool_]:
         """(size,) booleans, True on weights and False on biases."""
         prunable = np.zeros(self.size, dtype=np.bool_)
@@ -117,36 +118,29 @@ class MLP:
 
         Any array of the shape of `theta` can be unpacked: a mask, a gradient. Raises ArgumentError for another shape.
         """
-        self.check_shape(theta, "theta")
+        theta = self.check_shape(theta, "theta")
         layers = []
-        for weights, fan_in, fan_out in zip(self.weight_slices, self.widths, self.widths[1:], strict=False):
+        for weights, fan_in, fan_out in zip(self.weight_slices, self.widths[:-1], self.widths[1:], strict=True):
             bias = theta[weights.stop : weights.stop + fan_out] if self.bias else None
             layers.append(Layer(theta[weights].reshape(fan_out, fan_in), bias))
         return layers
 
-    def check_shape(self, array: NDArray[Any], name: str) -> None:
-        """Raise ArgumentError unless `array`, called `name` in the message, has one entry for each parameter."""
-        if np.shape(array) != (self.size,):
-            raise ArgumentError(
-                f"{name}: found shape {np.shape(array)}, expected ({self.size},) for widths {self.widths}"
-            )
-
-    def check_output(self, output: int) -> None:
-        """Raise ArgumentError unless `output` is the number of an output, from 0."""
-        if not 0 <= output < self.outputs:
-            raise ArgumentError(f"output: found {output}, expected 0 to {self.outputs - 1}")
+    def check_shape(self, values: ArrayLike, name: str) -> NDArray[Any]:
+        """`values` as an array with one entry for each parameter; ArgumentError, with `name`, for another shape."""
+        found = array(name, values)
+        if found.shape != (self.size,):
+            raise ArgumentError(f"{name}: found shape {found.shape}, expected ({self.size},) for widths {self.widths}")
+        return found
 
     def parameter_name(self, index: int) -> str:
         """Name of the parameter at `index` of `theta`: "W1[3, 17]" (unit, input) or "b2[0]", layers from 1."""
-        if not 0 <= index < self.size:
-            raise ArgumentError(f"index: found {index}, expected 0 to {self.size - 1}")
-        for layer, weights in enumerate(self.weight_slices, start=1):
-            if index < weights.stop:
-                unit, source = divmod(index - weights.start, self.widths[layer - 1])
-                return f"W{layer}[{unit}, {source}]"
-            if index < weights.stop + self.widths[layer] * self.bias:
-                return f"b{layer}[{index - weights.stop}]"
-        raise AssertionError("unreachable: every index below `size` belongs to a layer")  # pragma: no cover
+        index = integer("index", index, 0, self.size - 1)
+        layer = max(number for number, weights in enumerate(self.weight_slices) if weights.start <= index)
+        weights = self.weight_slices[layer]
+        if index >= weights.stop:
+            return f"b{layer + 1}[{index - weights.stop}]"
+        unit, source = divmod(index - weights.start, self.widths[layer])
+        return f"W{layer + 1}[{unit}, {source}]"
 
     def init(
         self,
@@ -176,14 +170,12 @@ class MLP:
         Raises
         ------
         ArgumentError
-            For an unknown scheme or a gain that is negative or not finite.
+            For an unknown scheme, a gain that is negative or not finite, or another dtype.
         """
-        if scheme not in INITIALISATIONS:
-            raise ArgumentError(f"scheme: found {scheme!r}, expected one of {', '.join(INITIALISATIONS)}")
-        if not (math.isfinite(gain) and gain >= 0):
-            raise ArgumentError(f"gain: found {gain}, expected a finite number of at least 0")
-        theta = np.zeros(self.size, dtype=dtype)
-        for weights, fan_in, fan_out in zip(self.weight_slices, self.widths, self.widths[1:], strict=False):
+        one_of("scheme", scheme, INITIALISATIONS)
+        gain = number("gain", gain, 0)
+        theta = np.zeros(self.size, dtype=floating("dtype", dtype))
+        for weights, fan_in, fan_out in zip(self.weight_slices, self.widths[:-1], self.widths[1:], strict=True):
             variance = {"normal": 0.01, "he": 2 / fan_in, "glorot": 2 / (fan_in + fan_out)}[scheme]
             theta[weights] = gain * math.sqrt(variance) * rng.standard_normal(fan_in * fan_out)
         return theta

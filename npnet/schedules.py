@@ -4,15 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from npnet.arguments import integer, number
 from npnet.errors import ArgumentError
 
+# The learning rate of a step, from the number of steps taken before it: 0 for the first.
 Schedule = Callable[[int], float]
-
-
-def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
-    """Learning rate `rate` * `factor`^floor(step / every): multiplied by `factor` each `every` steps."""
-    _check_steps("every", every)
-    return lambda step: rate * factor ** (step // every)
 
 
 def cosine(rate: float, steps: int) -> Schedule:
@@ -20,25 +16,16 @@ def cosine(rate: float, steps: int) -> Schedule:
 
     Source: Loshchilov and Hutter 2017, arXiv 1608.03983, equation 5, without restarts.
     """
-    _check_steps("steps", steps)
+    rate, steps = number("rate", rate, 0), integer("steps", steps, 1)
     return lambda step: rate * (1 + math.cos(math.pi * min(step, steps) / steps)) / 2
 
 
-def warmup(schedule: float | Schedule, steps: int) -> Schedule:
-    """`schedule` times a factor that grows linearly from 1/`steps` to 1 in the first `steps` steps."""
-    _check_steps("steps", steps)
-    then = as_schedule(schedule)
-    return lambda step: then(step) * min(1.0, (step + 1) / steps)
-
-
-def _check_steps(name: str, steps: int) -> None:
-    if steps < 1:
-        raise ArgumentError(f"{name}: found {steps}, expected at least 1")
-
-
 def as_schedule(rate: float | Schedule) -> Schedule:
-    """A number as the schedule that never changes; a schedule as it is."""
-    return rate if callable(rate) else lambda step: rate
+    """A number as the schedule that never changes; a schedule as it is. ArgumentError for anything else."""
+    if callable(rate):
+        return rate
+    constant = number("learning_rate", rate, 0)
+    return lambda step: constant
 
 
 @dataclass(frozen=True)
@@ -48,14 +35,14 @@ class EarlyStopping:
     Parameters
     ----------
     metric
-        Name of a number in each epoch's row of the history, such as "train_loss" or a key of `evaluate`'s result.
+        Name of a number in each epoch's row of the history, such as "train_loss".
     patience
         Epochs without improvement after which training stops, at least 1.
     larger_is_better
         False for a loss, True for an accuracy.
     enough
-        A value of the metric that is good enough: training stops after the first epoch that is as good, whose
-        parameters are kept. None: no value is.
+        A value of the metric that is good enough: training stops after an epoch that is as good, whose parameters are
+        kept. None: no value is.
     """
 
     metric: str
@@ -64,8 +51,7 @@ class EarlyStopping:
     enough: float | None = None
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ArgumentError(f"patience: found {self.patience}, expected at least 1")
+        integer("patience", self.patience, 1)
         if self.enough is not None and math.isnan(self.enough):
             raise ArgumentError(f"enough: found {self.enough}, expected a number or None")
 

@@ -5,15 +5,17 @@ Neither needs labels. Source: Novak et al. 2018, arXiv 1802.08760, section 3. Ar
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npnet.arguments import integer, number, one_of
 from npnet.backprop import check_theta, passes
-from npnet.derivatives import activation_codes, backward, starts
+from npnet.derivatives import QUANTITIES, activation_codes, backward, derivative_by_logits, one_hot
 from npnet.errors import ArgumentError
+from npnet.kernels.matmul import add_atb
+from npnet.kernels.passes import block
 from npnet.mlp import MLP
 
 Array = NDArray[Any]
@@ -34,33 +36,26 @@ def jacobian_norms(net: MLP, theta: ArrayLike, x: ArrayLike, of: str = "probabil
     ArgumentError
         For another `of`, "probability" of a network with the squared loss, or complex numbers.
     """
+    one_of("of", of, QUANTITIES[:2])
     theta = check_theta(net, theta)
     if theta.dtype.kind == "c" or np.iscomplexobj(x):
         raise ArgumentError("theta, x: found complex numbers, expected real ones, whose norm is wanted")
-    short, its_theta = _shortened(net, theta)
+    first = net.unpack(theta)[0].weights
+    if len(first) < net.inputs:
+        # With W_1ᵀ = Q R and QᵀQ = 1, ‖delta W_1‖ = ‖delta Rᵀ‖: fewer columns, the same norms.
+        first = np.ascontiguousarray(np.linalg.qr(first.T, mode="r").T)
     norms = []
     for rows, trace in passes(net, theta, x):
-        # The blocks of the hidden layers are those of the shortened network too, and its inputs are not looked at.
-        hidden = trace[rows.size * (net.inputs - short.inputs) :]
-        squares = np.zeros(rows.size)
-        for start in starts(net, trace, rows.size, of):
-            row = backward(short, its_theta, hidden, start, lowest=0)[0]
+        logits, squares = block(trace, net.structure[0], net.depth, rows.size), np.zeros(rows.size)
+        for output in range(net.outputs):
+            chosen = one_hot(net, output, rows.size, theta.dtype)
+            delta = backward(net, theta, trace, derivative_by_logits(net, logits, chosen, of))[0]
+            row = np.zeros((rows.size, first.shape[1]), dtype=theta.dtype)
+            add_atb(delta.T.copy(), first, row)
             # In float64: where a network is certain, squares are too small for float32.
             squares += np.square(row, dtype=np.float64).sum(axis=1)
         norms.append(np.sqrt(squares).astype(theta.dtype))
     return np.concatenate(norms)
-
-
-def _shortened(net: MLP, theta: Array) -> tuple[MLP, Array]:
-    """A network of fewer inputs whose Jacobian has the same norms, where there are more inputs than units above.
-
-    With W_1ᵀ = Q R and QᵀQ = 1, ‖delta W_1‖ = ‖delta Rᵀ‖: the Rᵀ of as many columns as rows replaces W_1.
-    """
-    if net.widths[1] >= net.inputs:
-        return net, theta
-    first, rest = net.unpack(theta)[0].weights, theta[net.weight_slices[0].stop :]
-    r = np.asarray(np.linalg.qr(first.T, mode="r"))
-    return replace(net, widths=(net.widths[1], *net.widths[1:])), np.concatenate([r.T.ravel(), rest])
 
 
 def transitions(net: MLP, theta: ArrayLike, path: ArrayLike) -> NDArray[np.int64]:
@@ -116,12 +111,8 @@ def mean_transitions(
     ArgumentError
         For an argument outside what is said above, no paths, or a path of another number of points.
     """
-    if k < 1:
-        raise ArgumentError(f"k: found {k}, expected at least 1")
-    if not tolerance > 0:
-        raise ArgumentError(f"tolerance: found {tolerance}, expected more than 0")
-    if most < k:
-        raise ArgumentError(f"most: found {most}, expected at least k, {k}")
+    k, tolerance = integer("k", k, 1), number("tolerance", tolerance, 0, above=True)
+    most = integer("most", most, k)
     each, change = _totals(net, theta, paths(k), k), math.nan
     while 2 * k <= most and not change < tolerance:
         k, before = 2 * k, each

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet.fast.kernels import pruned, stack
 from npnet.fast.kernels.pruned import pruned_epoch
-from npnet.fast.kernels.sparse import Rows
-from npnet.fast.kernels.stack import Room, stack_epoch
+from npnet.fast.kernels.stack import stack_epoch
+from npnet.fast.kernels.step import Examples, Rule, Seen, Shape, Vectors
 from npnet.fast.layouts import Pruned, Stack, aligned
 from npnet.fast.paths import SPARSE_INPUTS, SPARSE_WEIGHTS
 from npnet.kernels.losses import LOSSES
@@ -30,97 +31,85 @@ class State(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-class Examples(NamedTuple):
-    """What is trained on: examples (n, inputs), the same as compressed rows or no rows, targets (n, outputs)."""
-
-    dense: Array
-    rows: Rows
-    targets: Array
-
-
-class Rule(NamedTuple):
-    """v <- momentum v + gradient + weight_decay theta;  theta <- theta - rate v, after each `batch_size` examples."""
-
-    batch_size: int
-    momentum: float
-    weight_decay: float
-
-
-class _Descent:
+class Descent:
     """Descent of several networks at once.
 
     Attributes
     ----------
-    logits, losses
-        (networks, n, outputs) and (networks, n), as each example had them when its batch was visited.
+    seen
+        Logits and losses of each example as its batch was visited, in the last epoch.
     """
 
     def __init__(self, layout: Stack | Pruned, states: Sequence[State], examples: Examples, rule: Rule) -> None:
-        self._layout, self._states, self._examples, self._rule = layout, states, examples, rule
-        self._net = states[0].net
-        self._theta, self._velocity, self._mask = map(layout.pack, zip(*(state[1:] for state in states), strict=True))
-        dtype = self._theta.dtype
-        self._gradient = aligned(self._theta.size, dtype)
-        self._x = aligned((CHUNK, self._net.inputs), dtype)
-        self.logits = np.empty((len(states), *examples.targets.shape), dtype=dtype)
-        self.losses = np.empty(self.logits.shape[:2], dtype=dtype)
-
-    def thetas(self) -> list[Array]:
-        """The parameters of each network as they are now, as copies."""
-        return self._layout.unpack(self._theta)
+        self._layout, self._states, self._examples, self._rule = layout, tuple(states), examples, rule
+        self._thetas, self._velocities, masks = zip(*(state[1:] for state in states), strict=True)
+        theta = layout.pack(self._thetas)
+        gradient = aligned(theta.size, theta.dtype)
+        self._vectors = Vectors(theta, layout.pack(self._velocities), layout.pack(masks), gradient)
+        _, bias, activation = states[0].net.structure
+        self._shape = Shape(layout.widths, bias, activation, LOSSES.index(states[0].net.loss))
+        targets = examples.targets
+        logits = np.empty((len(states), *targets.shape), dtype=theta.dtype)
+        self.seen = Seen(logits, np.empty(logits.shape[:2], dtype=theta.dtype))
+        memory = (CHUNK, states[0].net.inputs), (CHUNK, targets.shape[1]), CHUNK
+        self._memory = tuple(aligned(shape, theta.dtype) for shape in memory)
 
     def states(self) -> list[State]:
         """The networks as they are now."""
-        arrays = zip(self._states, self.thetas(), self._layout.unpack(self._velocity), strict=True)
-        return [State(state.net, theta, velocity, state.mask) for state, theta, velocity in arrays]
+        thetas = self._layout.unpack(self._vectors.theta, self._thetas)
+        velocities = self._velocities
+        if self._rule.momentum:
+            velocities = self._layout.unpack(self._vectors.velocity, velocities)
+        together = zip(self._states, thetas, velocities, strict=True)
+        return [state._replace(theta=theta, velocity=velocity) for state, theta, velocity in together]
 
 
-class StackDescent(_Descent):
+class StackDescent(Descent):
     """Descent on the paths "dense" and "sparse inputs"."""
 
     def __init__(self, states: Sequence[State], examples: Examples, rule: Rule, sparse: bool) -> None:
-        stack = Stack([state.net for state in states], sparse)
-        super().__init__(stack, states, examples, rule)
-        self._stack, dtype = stack, self._theta.dtype
+        layout = Stack([state.net for state in states], sparse)
+        super().__init__(layout, states, examples, rule)
+        self._sparse, dtype = sparse, self._vectors.theta.dtype
         self._plain = not rule.momentum and not rule.weight_decay and all(state.mask.all() for state in states)
-        widest = CHUNK * max(sum(net.widths[1:]) for net in stack.nets)
-        self._room = Room(
-            x=self._x,
-            z=aligned((CHUNK, stack.units), dtype),
-            delta=aligned((CHUNK, stack.units), dtype),
-            trace=aligned(widest, dtype),
-            deltas=aligned(widest, dtype),
-        )
+        widest = CHUNK * int(layout.widths.sum(axis=1).max())
+        shapes = (CHUNK, layout.units), (CHUNK, layout.units), widest, widest
+        self._workspace = stack.Workspace(*self._memory, *(aligned(shape, dtype) for shape in shapes))
 
     def epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> None:
         """Visit the examples in `order`, with a learning rate for each step."""
-        rule, examples = self._rule, self._examples
-        _, bias, activation = self._net.structure
         stack_epoch(
-            self._theta, self._velocity, self._mask, self._gradient, self._stack.widths, bias, activation,
-            LOSSES.index(self._net.loss), self._stack.sparse, examples.dense, examples.rows, examples.targets, order,
-            rule.batch_size, rates, rule.momentum, rule.weight_decay, self._plain, self._room, self.logits, self.losses,
+            self._vectors, self._shape, self._sparse, self._plain, self._examples, order, rates, self._rule,
+            self._workspace, self.seen,
         )  # fmt: skip
 
 
-class PrunedDescent(_Descent):
+class PrunedDescent(Descent):
     """Descent on the path "sparse weights"."""
 
     def __init__(self, states: Sequence[State], examples: Examples, rule: Rule) -> None:
-        pruned = Pruned([state.net for state in states], [state.mask for state in states])
-        super().__init__(pruned, states, examples, rule)
-        self._pruned = pruned
-        self._trace, self._deltas = (aligned(CHUNK * int(pruned.widths.sum()), self._theta.dtype) for _ in range(2))
+        nets, masks = [state.net for state in states], [state.mask for state in states]
+        layout = Pruned(nets, masks, _moving_inputs(states, examples, rule))
+        super().__init__(layout, states, examples, rule)
+        self._kept = layout.kept
+        units = [aligned(CHUNK * int(layout.widths.sum()), self._vectors.theta.dtype) for _ in range(2)]
+        self._workspace = pruned.Workspace(*self._memory, *units)
 
     def epoch(self, order: NDArray[np.int64], rates: NDArray[np.float64]) -> None:
         """Visit the examples in `order`, with a learning rate for each step."""
-        rule, examples = self._rule, self._examples
-        _, bias, activation = self._net.structure
         pruned_epoch(
-            self._theta, self._velocity, self._mask, self._gradient, self._pruned.kept, self._pruned.widths, bias,
-            activation, LOSSES.index(self._net.loss), examples.dense, examples.targets, order, rule.batch_size, rates,
-            rule.momentum, rule.weight_decay, self._x, self._trace, self._deltas, self.logits, self.losses,
-        )  # fmt: skip
+            self._vectors, self._kept, self._shape, self._examples, order, rates, self._rule, self._workspace, self.seen
+        )
+
+
+def _moving_inputs(states: Sequence[State], examples: Examples, rule: Rule) -> NDArray[np.bool_]:
+    """The inputs whose weights may change or be seen: not those that are zero in every example, and left alone."""
+    moving = np.asarray(examples.dense.any(axis=0)) | bool(rule.weight_decay)
+    for net, theta, velocity, _ in states:
+        # Times zero, infinity is NaN.
+        moving |= ~np.isfinite(net.unpack(theta)[0].weights).all(axis=0)
+        moving |= net.unpack(velocity)[0].weights.any(axis=0)
+    return moving
 
 
 def begin(states: Sequence[State], examples: Examples, rule: Rule, path: str) -> StackDescent | PrunedDescent:

@@ -4,7 +4,6 @@ Each layout keeps the parameters in a flat vector of its own; `pack` and `unpack
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,8 @@ def aligned(shape: int | tuple[int, ...], dtype: DTypeLike) -> Array:
 def compressed(examples: Array, dtype: DTypeLike) -> Rows:
     """The non-zero numbers of `examples` (n, d) as rows, in floating point; bytes are scaled to [0, 1]."""
     begin, end = np.empty(len(examples), dtype=np.int64), np.empty(len(examples), dtype=np.int64)
-    room = int(count_entries(examples, begin, end)) + 1
-    rows = Rows(begin, end, np.zeros(room, dtype=np.uint16), np.zeros(room, dtype=dtype))
+    size = int(count_entries(examples, begin, end)) + 1
+    rows = Rows(begin, end, np.zeros(size, dtype=np.uint16), np.zeros(size, dtype=dtype))
     compress(examples, rows)
     return rows
 
@@ -42,57 +41,6 @@ def no_rows(dtype: DTypeLike) -> Rows:
     """`Rows` without any, for kernels that take them and will not look."""
     none = np.empty(0, dtype=np.int64)
     return Rows(none, none, np.empty(0, dtype=np.uint16), np.empty(0, dtype=dtype))
-
-
-class Live:
-    """The inputs that are not zero in every example: the weights of the others have no gradient, and are left alone.
-
-    Parameters
-    ----------
-    nets
-        Networks with the same inputs.
-    columns
-        Numbers of the inputs that count, in increasing order.
-
-    Attributes
-    ----------
-    nets
-        The networks without the other inputs.
-    columns
-        As given.
-    """
-
-    def __init__(self, nets: Sequence[MLP], columns: NDArray[np.intp]) -> None:
-        self._full, self.columns = tuple(nets), columns
-        self.nets = tuple(replace(net, widths=(len(columns), *net.widths[1:])) for net in nets)
-
-    def pack(self, number: int, array: Array) -> Array:
-        """What network `number` without the other inputs has of `array`, shaped like its theta."""
-        first = self._full[number].weight_slices[0].stop
-        weights = array[:first].reshape(-1, self._full[number].inputs)
-        return np.concatenate([weights[:, self.columns].reshape(-1), array[first:]])
-
-    def unpack(self, number: int, packed: Array, array: Array) -> Array:
-        """`array` with what `packed` has of it: the inverse of `pack`."""
-        full, small = array.copy(), self.nets[number].weight_slices[0].stop
-        first = self._full[number].weight_slices[0].stop
-        full[:first].reshape(-1, self._full[number].inputs)[:, self.columns] = packed[:small].reshape(
-            -1, len(self.columns)
-        )
-        full[first:] = packed[small:]
-        return full
-
-
-def live_columns(examples: Array, epochs: int) -> NDArray[np.intp]:
-    """Numbers of the inputs that are not zero in every one of `examples`; all, if to skip the others is no gain.
-
-    A few of the others fill the rows up to whole vectors. To copy the examples without the rest takes about as long as
-    it saves in one epoch.
-    """
-    live = np.asarray(examples.any(axis=0))
-    dead = np.flatnonzero(~live)
-    live[dead[: -max(1, int(live.sum())) % _VECTOR]] = True
-    return np.flatnonzero(live if np.mean(~live) * epochs > 1 else np.ones_like(live))
 
 
 class Stack:
@@ -108,15 +56,15 @@ class Stack:
     Attributes
     ----------
     widths
-        int64 (networks, layers + 1), with zeros for the inputs.
+        int64 (networks, layers), without the inputs.
     units
         Of the first layer of all networks; for sparse inputs with the unused ones that fill a row to whole vectors.
     """
 
     def __init__(self, nets: Sequence[MLP], sparse: bool) -> None:
         self.nets, self.sparse = tuple(nets), sparse
-        self.widths = np.array([(0, *net.widths[1:]) for net in nets], dtype=np.int64)
-        units = int(self.widths[:, 1].sum())
+        self.widths = np.array([net.widths[1:] for net in nets], dtype=np.int64)
+        units = int(self.widths[:, 0].sum())
         self.units = -(-units // _VECTOR) * _VECTOR if sparse else units
         self._heads = nets[0].inputs * self.units
 
@@ -129,14 +77,14 @@ class Stack:
         np.concatenate(tails, out=flat[self._heads :])
         return flat
 
-    def unpack(self, flat: Array) -> list[Array]:
-        """The networks' arrays from the stack's vector, as copies."""
-        arrays, start = [], self._heads
+    def unpack(self, flat: Array, arrays: Sequence[Array]) -> list[Array]:
+        """The networks' arrays as the stack's vector has them, as copies: the inverse of `pack`."""
+        found, start = [], self._heads
         for unit, net in zip(self._units(), self.nets, strict=True):
             stop = start + net.size - net.weight_slices[0].stop
-            arrays.append(np.concatenate([self._first(flat)[unit].reshape(-1), flat[start:stop]]))
+            found.append(np.concatenate([self._first(flat)[unit].reshape(-1), flat[start:stop]]))
             start = stop
-        return arrays
+        return found
 
     def _first(self, flat: Array) -> Array:
         """The first layer of all networks, a view (units, inputs)."""
@@ -144,8 +92,8 @@ class Stack:
         return first.reshape(inputs, self.units).T if self.sparse else first.reshape(self.units, inputs)
 
     def _units(self) -> list[slice]:
-        stops = np.cumsum(self.widths[:, 1])
-        return [slice(stop - width, stop) for stop, width in zip(stops, self.widths[:, 1], strict=True)]
+        widths = self.widths[:, 0]
+        return [slice(stop - width, stop) for stop, width in zip(np.cumsum(widths), widths, strict=True)]
 
 
 class Pruned:
@@ -160,6 +108,8 @@ class Pruned:
         Networks that differ in the widths of their hidden layers only.
     masks
         (net.size,) booleans for each; only weights where they are True are stored. Biases are always.
+    inputs
+        (inputs,) booleans: the weights of the other inputs are not stored either. None: all are.
 
     Attributes
     ----------
@@ -170,14 +120,17 @@ class Pruned:
         int64 (layers + 1,), of the wider network: its inputs are those in `kept.columns`.
     """
 
-    def __init__(self, nets: Sequence[MLP], masks: Sequence[Mask]) -> None:
+    def __init__(self, nets: Sequence[MLP], masks: Sequence[Mask], inputs: Mask | None = None) -> None:
         self._ends = np.cumsum([net.size for net in nets])
         begin, end, source, slots, stored, widths, filled = [], [], [], [], [], [], 0
         for layer in range(nets[0].depth):
             entries, biases, units, sources = [], [], 0, 0
             for net, mask, stop in zip(nets, masks, self._ends, strict=True):
                 weights, start = net.weight_slices[layer], stop - net.size
-                index = np.flatnonzero(mask[weights])
+                stored_here = mask[weights].reshape(-1, net.widths[layer])
+                if layer == 0 and inputs is not None:
+                    stored_here = stored_here & inputs
+                index = np.flatnonzero(stored_here)
                 unit, below = np.divmod(index, net.widths[layer])
                 entries.append((units + unit, sources + below, start + weights.start + index))
                 biases.append(start + weights.stop + np.arange(net.widths[layer + 1] * net.bias))
@@ -189,12 +142,12 @@ class Pruned:
                 used[below] = True
                 below, columns = (np.cumsum(used) - 1)[below], np.flatnonzero(used)
             counts = np.bincount(unit, minlength=units)
-            room = -(-counts // QUAD) * QUAD
-            begin.append(filled + np.cumsum(room) - room)
-            end.append(begin[-1] + room)
+            padded = -(-counts // QUAD) * QUAD
+            begin.append(filled + np.cumsum(padded) - padded)
+            end.append(begin[-1] + padded)
             # Filled up with a source of the same unit: zero times the infinity of another network would be NaN.
             times = np.ones_like(below)
-            times[np.cumsum(counts)[counts > 0] - 1] += (room - counts)[counts > 0]
+            times[np.cumsum(counts)[counts > 0] - 1] += (padded - counts)[counts > 0]
             bias = np.concatenate(biases)
             source += [np.repeat(below, times), 0 * bias]
             slots += [filled + np.cumsum(times) - times, end[-1][-1] + np.arange(bias.size)]
@@ -211,8 +164,8 @@ class Pruned:
         flat[self._slots] = np.concatenate(arrays)[self._stored]
         return flat
 
-    def unpack(self, flat: Array) -> list[Array]:
-        """The networks' arrays, with zeros (or False) for what is not stored."""
-        arrays = np.zeros(self._ends[-1], dtype=flat.dtype)
-        arrays[self._stored] = flat[self._slots]
-        return np.split(arrays, self._ends[:-1])
+    def unpack(self, flat: Array, arrays: Sequence[Array]) -> list[Array]:
+        """`arrays` with what is stored in their place, as copies."""
+        found = np.concatenate(arrays)
+        found[self._stored] = flat[self._slots]
+        return np.split(found, self._ends[:-1])

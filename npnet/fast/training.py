@@ -1,96 +1,91 @@
-"""Training: stochastic or full-batch gradient descent of one network, or of several together, and its history."""
+"""Training, fast: what `npnet.descend` does with `sgd`, of one network or of several together, and its history."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npnet.arguments import booleans
 from npnet.backprop import as_examples, as_targets, check_theta, compiled_for
 from npnet.errors import ArgumentError
-from npnet.fast.descent import Examples, Rule, State, begin
-from npnet.fast.layouts import Live, compressed, live_columns, no_rows
+from npnet.fast.descent import State, begin
+from npnet.fast.kernels.step import Examples, Rule
+from npnet.fast.layouts import compressed, no_rows
 from npnet.fast.paths import DENSE, SPARSE_INPUTS, check_path, choose
-from npnet.fast.validation import Validation
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
-from npnet.schedules import EarlyStopping, Schedule, as_schedule
+from npnet.schedules import EarlyStopping, as_schedule
+from npnet.training import SGD, check_batches
+
+Theta = NDArray[np.floating]
+Row = dict[str, float]
 
 
 class Training(NamedTuple):
-    """What `train` returns: final (or best) parameters, a row of numbers for each epoch, and which epoch was kept.
+    """What `train` returns.
 
-    `epoch` counts from 1; without early stopping it is the last. 0 means that no epoch was better than the start:
-    the stopping metric was NaN throughout, and `theta` is what training began with. `path` is one of
-    `npnet.fast.paths.PATHS`, the way that was taken.
+    Attributes
+    ----------
+    theta, velocity
+        Parameters and momentum after the last epoch or, with early stopping, after the best.
+    history
+        A row of numbers for each epoch.
+    epoch
+        The epoch that was kept, from 1. 0: none was better than the start, for the stopping metric was NaN throughout,
+        and `theta` is what training began with.
+    path
+        One of `npnet.fast.PATHS`, the way that was taken.
     """
 
-    theta: NDArray[np.floating]
-    history: list[dict[str, float]]
+    theta: Theta
+    velocity: Theta
+    history: list[Row]
     epoch: int
     path: str
 
 
 def train(
     net: MLP,
-    theta: ArrayLike,
+    theta: "ArrayLike | Training",
     x: ArrayLike,
     y: ArrayLike,
+    sgd: SGD | None = None,
     *,
-    epochs: int,
-    learning_rate: float | Schedule,
-    batch_size: int | None = None,
     rng: np.random.Generator | None = None,
-    momentum: float = 0.0,
-    weight_decay: float = 0.0,
-    mask: NDArray[np.bool_] | None = None,
+    mask: ArrayLike | None = None,
     metrics: Sequence[str] = (),
-    validation: tuple[ArrayLike, ArrayLike] | None = None,
-    evaluate_theta: Callable[[NDArray[np.floating]], dict[str, float]] | None = None,
-    stop: EarlyStopping | None = None,
-    path: str | None = None,
+    each_epoch: Callable[[Theta], Row] | None = None,
+    **settings: Any,
 ) -> Training:
-    """Train by gradient descent on the mean loss of each batch.
-
-    v <- momentum v + gradient + weight_decay theta;  theta <- theta - rate v. Weight decay acts on all parameters,
-    biases included. The last batch of an epoch is smaller when `batch_size` does not divide the number of examples.
+    """Train by gradient descent on the mean loss of each batch: `npnet.descend`, fast.
 
     Parameters
     ----------
-    net, theta, x, y
-        Architecture, initial parameters (float32 or float64, not changed), examples and labels as in `npnet.backprop`.
-    epochs
-        Passes over the examples, at least 0.
-    learning_rate
-        A number, or a function of the number of steps taken so far (`step_decay`, `cosine`, `warmup`, your own).
-    batch_size, rng
-        Examples a step, shuffled anew by `rng` each epoch. None: full-batch gradient descent in the order of `x`,
-        which draws nothing.
-    momentum, weight_decay
-        As in the equation above; 0 <= momentum < 1, weight_decay >= 0.
+    net, x, y
+        Architecture, examples and labels as in `npnet.backprop`.
+    theta
+        Initial parameters, float32 or float64, not changed. Or a `Training` to go on from, as if it had not ended: with
+        its velocity, and its history, schedule and patience continued.
+    sgd, settings
+        How: an `SGD`, or its fields as keywords (or both: keywords win).
+    rng
+        Shuffles the batches, with one permutation an epoch. None for full batches.
     mask
         (net.size,) booleans. Parameters where it is False must be zero in `theta` and stay exactly zero.
     metrics
         Names from `npnet.metrics.METRICS`, computed on the training examples from the logits that each one had when its
         batch was visited. With full batches these are exactly the metrics *before* the epoch's one step.
-    validation
-        Other examples and their labels, on which the loss and the same metrics are computed after each epoch.
-    evaluate_theta
-        Called with a copy of the parameters after each epoch; its numbers join the epoch's row.
-    stop
-        Early stopping; None trains for all `epochs`.
-    path
-        One of `PATHS` in `npnet.fast.paths`; they agree up to rounding. None: the one that should be fastest for the
-        network, mask and share of zeros in `x`.
+    each_epoch
+        Called with a copy of the parameters after each epoch; the numbers that it returns join the epoch's row.
 
     Returns
     -------
     Training
         Rows of the history have "epoch" (from 1), "steps" (so far), "learning_rate" (of the last step), "train_loss",
-        "train_<metric>", with `validation` also "validation_loss" and "validation_<metric>", and what `evaluate_theta`
-        returned. A diverged network shows NaN or inf and is not stopped.
+        "train_<metric>", and what `each_epoch` returned. A diverged network shows NaN or inf and is not stopped.
 
     Raises
     ------
@@ -102,40 +97,28 @@ def train(
         [theta],
         x,
         y,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
+        sgd,
         rng=rng,
-        momentum=momentum,
-        weight_decay=weight_decay,
         masks=None if mask is None else [mask],
         metrics=metrics,
-        validation=validation,
-        evaluate_theta=None if evaluate_theta is None else lambda _, theta: evaluate_theta(theta),
-        stop=stop,
-        path=path,
+        each_epoch=None if each_epoch is None else lambda _, thetas: [each_epoch(thetas[0])],
+        **settings,
     )
     return training
 
 
 def train_together(
     nets: Sequence[MLP],
-    thetas: Sequence[ArrayLike],
+    thetas: Sequence[ArrayLike | Training],
     x: ArrayLike,
     y: ArrayLike,
+    sgd: SGD | None = None,
     *,
-    epochs: int,
-    learning_rate: float | Schedule,
-    batch_size: int | None = None,
     rng: np.random.Generator | None = None,
-    momentum: float = 0.0,
-    weight_decay: float = 0.0,
-    masks: Sequence[NDArray[np.bool_]] | None = None,
+    masks: Sequence[ArrayLike] | None = None,
     metrics: Sequence[str] = (),
-    validation: tuple[ArrayLike, ArrayLike] | None = None,
-    evaluate_theta: Callable[[int, NDArray[np.floating]], dict[str, float]] | None = None,
-    stop: EarlyStopping | None = None,
-    path: str | None = None,
+    each_epoch: Callable[[list[int], list[Theta]], Sequence[Row]] | None = None,
+    **settings: Any,
 ) -> list[Training]:
     """Train several networks on the same examples in the same order: one pass over the images serves them all.
 
@@ -146,10 +129,11 @@ def train_together(
     nets
         Networks that differ in the widths of their hidden layers only.
     thetas, masks
-        Initial parameters of each network, of one dtype, and its mask.
-    evaluate_theta
-        Called with the number of the network and a copy of its parameters.
-    x, y, epochs, learning_rate, batch_size, rng, momentum, weight_decay, metrics, validation, stop, path
+        For each network what `train` takes; of one dtype, and after equally many epochs.
+    each_epoch
+        Called with the numbers of the networks that are still trained, and copies of their parameters; returns a row
+        for each. See `npnet.fast.Validation`.
+    x, y, sgd, rng, metrics, settings
         As for `train`; the choice of the path looks at all networks together, and holds for all.
 
     Returns
@@ -162,153 +146,138 @@ def train_together(
     ArgumentError
         For an argument outside what is said above, naming it.
     """
-    states = _states(nets, thetas, masks)
-    net, dtype = nets[0], states[0].theta.dtype
+    sgd = _as_sgd(sgd, settings)
+    runs = _runs(nets, thetas, masks, sgd.stop)
+    net, dtype, done = nets[0], runs[0].state.theta.dtype, len(runs[0].history)
     dense = as_examples(net, x, dtype)
     n = len(dense)
     targets = as_targets(net, y, n, dtype)
-    _check(n, epochs, batch_size, rng, momentum, weight_decay)
-    if metrics:
-        if "loss" in metrics:
-            raise ArgumentError("metrics: found 'loss', which is always in the history, as train_loss; expected others")
+    size = check_batches(n, sgd.batch_size, rng)
+    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    if "loss" in names:
+        raise ArgumentError("metrics: found 'loss', which is always in the history, as train_loss; expected others")
+    if names:
         # On logits of zero, so that a name or labels that do not fit are found before training.
-        evaluate(y, np.zeros((n, net.outputs)), metrics)
-    # What is skipped must stay as it is: times zero, infinity would be NaN, and decay needs no gradient.
-    finite = all(np.isfinite(state.theta).all() for state in states)
+        evaluate(y, np.zeros((n, net.outputs)), names)
+    path = sgd.path
     if path is None:
-        path = choose(nets, [state.mask for state in states], dense) if finite else DENSE
+        # What a path skips is times zero; that of infinity is NaN, and must be seen.
+        finite = all(np.isfinite(run.state.theta).all() for run in runs)
+        path = choose(nets, [run.state.mask for run in runs], dense) if finite else DENSE
     check_path(path, nets)
-    judge = validation and Validation(nets, [state.mask for state in states], *validation, metrics, dtype, path)
-    skip = path != SPARSE_INPUTS and finite and not weight_decay
-    live = Live(nets, live_columns(dense, epochs) if skip else np.arange(net.inputs))
-    if len(live.columns) < net.inputs:
-        dense = np.take(dense, live.columns, axis=1)
-    rows = compressed(dense, dtype) if path == SPARSE_INPUTS and epochs else no_rows(dtype)
+    rows = compressed(dense, dtype) if path == SPARSE_INPUTS and sgd.epochs else no_rows(dtype)
     examples = Examples(dense, rows, targets)
-    schedule, rule = as_schedule(learning_rate), Rule(batch_size or n, momentum, weight_decay)
+    schedule, rule = as_schedule(sgd.learning_rate), Rule(size, float(sgd.momentum), float(sgd.weight_decay))
 
-    small = [State(live.nets[k], *(live.pack(k, array) for array in state[1:])) for k, state in enumerate(states)]
-    descent = begin(small, examples, rule, path)
-    runs = [_Run(state.theta) for state in states]
-    running = list(range(len(nets)))
-    steps_an_epoch = -(-n // rule.batch_size)
-    order = np.arange(n)
-    for epoch in range(1, epochs + 1):
-        if rng is not None:
-            order = rng.permutation(n)
-        first = (epoch - 1) * steps_an_epoch
-        rates = np.array([schedule(step) for step in range(first, first + steps_an_epoch)], dtype=np.float64)
+    running, descent = runs, begin([run.state for run in runs], examples, rule, path)
+    steps_an_epoch = -(-n // size)
+    for epoch in range(done + 1, done + sgd.epochs + 1):
+        order = np.arange(n) if rng is None else rng.permutation(n)
+        steps = range((epoch - 1) * steps_an_epoch, epoch * steps_an_epoch)
+        rates = np.array([schedule(step) for step in steps], dtype=np.float64)
         descent.epoch(order, rates)
         # To put the layers back in order takes a while, for nothing if nobody looks.
-        if judge or evaluate_theta or stop or epoch == epochs:
-            for number, theta in zip(running, descent.thetas(), strict=True):
-                runs[number].theta = live.unpack(number, theta, states[number].theta)
-        judged = judge([runs[number].theta for number in running]) if judge else [{} for _ in running]
-        for number, z, each, scores in zip(running, descent.logits, descent.losses, judged, strict=True):
-            row: dict[str, float] = {"epoch": epoch, "steps": first + steps_an_epoch, "learning_rate": float(rates[-1])}
-            row["train_loss"] = float(each.mean(dtype=np.float64))
-            if metrics:
-                row |= {f"train_{name}": value for name, value in evaluate(y, z, metrics).items()}
-            row |= scores
-            if evaluate_theta is not None:
-                extra = evaluate_theta(number, runs[number].theta.copy())
-                if taken := row.keys() & extra.keys():
-                    raise ArgumentError(
-                        f"evaluate_theta: found {min(taken)!r} in what it returns, expected other names"
-                    )
-                row |= extra
-            runs[number].add(row, stop)
-        if any(runs[number].stopped for number in running):
-            places = [place for place, number in enumerate(running) if not runs[number].stopped]
-            if not places:
+        if each_epoch or sgd.stop or epoch == done + sgd.epochs:
+            for run, state in zip(running, descent.states(), strict=True):
+                run.state = state
+        extras: Sequence[Row] = [{} for _ in running]
+        if each_epoch:
+            extras = each_epoch([run.number for run in running], [run.state.theta.copy() for run in running])
+        for run, logits, losses, extra in zip(running, *descent.seen, extras, strict=True):
+            row = {"epoch": epoch, "steps": steps.stop, "learning_rate": float(rates[-1])}
+            row["train_loss"] = float(losses.mean(dtype=np.float64))
+            if names:
+                row |= {f"train_{name}": value for name, value in evaluate(y, logits, names).items()}
+            if taken := row.keys() & extra.keys():
+                raise ArgumentError(f"each_epoch: found {min(taken)!r} in what it returns, expected other names")
+            run.add(row | extra)
+        if any(run.stopped for run in running):
+            running = [run for run in running if not run.stopped]
+            if not running:
                 break
-            left = descent.states()
-            small, running = [left[place] for place in places], [running[place] for place in places]
-            judge = judge and judge.of(places)
-            descent = begin(small, examples, rule, path)
-    return [run.training(path, stop is not None) for run in runs]
+            descent = begin([run.state for run in running], examples, rule, path)
+    return [run.training(path) for run in runs]
 
 
 class _Run:
     """What is kept of one network while it is trained."""
 
-    def __init__(self, theta: NDArray[np.floating]) -> None:
-        self.history: list[dict[str, float]] = []
+    def __init__(self, number: int, state: State, history: Sequence[Row], stop: EarlyStopping | None) -> None:
+        self.number, self.state, self._stop = number, state, stop
+        self.history: list[Row] = []
         self.stopped = False
-        self.theta = self._best = theta
-        self._best_value, self._best_epoch = math.nan, 0
+        self._best, self._best_value, self._best_epoch = state, math.nan, 0
+        for row in history:
+            self.add(row)
 
-    def add(self, row: dict[str, float], stop: EarlyStopping | None) -> None:
-        """Take the numbers after an epoch, which belong to `theta`, and see whether it was the last."""
+    def add(self, row: Row) -> None:
+        """Take the numbers after an epoch, which belong to the state, and see whether it was the last."""
         self.history.append(row)
-        if stop is None:
+        if self._stop is None:
             return
-        if stop.metric not in row:
-            raise ArgumentError(f"stop: found metric {stop.metric!r}, expected one of {', '.join(row)}")
-        epoch = len(self.history)
-        if stop.improved(row[stop.metric], self._best_value):
-            self._best, self._best_value, self._best_epoch = self.theta, row[stop.metric], epoch
-        self.stopped = epoch - self._best_epoch >= stop.patience or stop.suffices(row[stop.metric])
+        if self._stop.metric not in row:
+            raise ArgumentError(f"stop: found metric {self._stop.metric!r}, expected one of {', '.join(row)}")
+        value, epoch = row[self._stop.metric], len(self.history)
+        enough = self._stop.suffices(value)
+        if enough or self._stop.improved(value, self._best_value):
+            self._best, self._best_value, self._best_epoch = self.state, value, epoch
+        self.stopped = enough or epoch - self._best_epoch >= self._stop.patience
 
-    def training(self, path: str, best: bool) -> Training:
+    def training(self, path: str) -> Training:
         """The result, with the best parameters or the last ones."""
-        if best:
-            return Training(self._best.copy(), self.history, self._best_epoch, path)
-        return Training(self.theta.copy(), self.history, len(self.history), path)
+        kept, epoch = (self.state, len(self.history)) if self._stop is None else (self._best, self._best_epoch)
+        return Training(kept.theta.copy(), kept.velocity.copy(), self.history, epoch, path)
 
 
-def _states(nets: Sequence[MLP], thetas: Sequence[ArrayLike], masks: Sequence[NDArray[np.bool_]] | None) -> list[State]:
+def _as_sgd(sgd: SGD | None, settings: dict[str, Any]) -> SGD:
+    if sgd is None:
+        return SGD(**settings)
+    if not isinstance(sgd, SGD):
+        raise ArgumentError(f"sgd: found {sgd!r}, expected an npnet.SGD, or its fields as keywords")
+    return replace(sgd, **settings)
+
+
+def _runs(
+    nets: Sequence[MLP],
+    thetas: Sequence[ArrayLike | Training],
+    masks: Sequence[ArrayLike] | None,
+    stop: EarlyStopping | None,
+) -> list[_Run]:
     """The networks before training; ArgumentError for what does not fit together."""
     if not nets:
         raise ArgumentError("nets: found none, expected at least one network")
     for name, given in (("thetas", thetas), ("masks", nets if masks is None else masks)):
         if len(given) != len(nets):
             raise ArgumentError(f"{name}: found {len(given)}, expected {len(nets)}, one for each network")
-    states: list[State] = []
-    for number, (net, theta) in enumerate(zip(nets, thetas, strict=True)):
+    runs: list[_Run] = []
+    for number, (net, begun) in enumerate(zip(nets, thetas, strict=True)):
         same = (net.inputs, net.outputs, net.depth) == (nets[0].inputs, nets[0].outputs, nets[0].depth)
         if not same or net != replace(nets[0], widths=net.widths):
             raise ArgumentError(f"nets: found {net} beside {nets[0]}, expected other hidden widths at most")
-        theta = check_theta(net, theta)
+        theta = check_theta(net, begun.theta if isinstance(begun, Training) else begun)
         if theta.dtype.kind != "f":
             raise ArgumentError(f"theta: found dtype {theta.dtype}, expected float32 or float64 to train")
-        if states and theta.dtype != states[0].theta.dtype:
-            raise ArgumentError(f"thetas: found {theta.dtype} beside {states[0].theta.dtype}, expected one dtype")
-        mask = np.ones(net.size, dtype=np.bool_) if masks is None else compiled_for(masks[number])
-        _check_mask(net, theta, mask)
-        states.append(State(net, theta, np.zeros_like(theta), mask))
-    return states
+        velocity, history = np.zeros_like(theta), list[Row]()
+        if isinstance(begun, Training):
+            velocity, history = compiled_for(net.check_shape(begun.velocity, "velocity"), theta.dtype), begun.history
+        mask = np.ones(net.size, dtype=np.bool_)
+        if masks is not None:
+            mask = compiled_for(booleans("mask", masks[number], (net.size,)))
+            _check_removed(net, theta, mask)
+        runs.append(_Run(number, State(net, theta, velocity, mask), history, stop))
+        first = runs[0]
+        if theta.dtype != first.state.theta.dtype:
+            raise ArgumentError(f"thetas: found {theta.dtype} beside {first.state.theta.dtype}, expected one dtype")
+        if len(history) != len(first.history):
+            both = f"{len(history)} epochs of training beside {len(first.history)}"
+            raise ArgumentError(f"thetas: found {both}, expected equally many")
+    return runs
 
 
-def _check(
-    n: int,
-    epochs: int,
-    batch_size: int | None,
-    rng: np.random.Generator | None,
-    momentum: float,
-    weight_decay: float,
-) -> None:
-    if epochs < 0:
-        raise ArgumentError(f"epochs: found {epochs}, expected at least 0")
-    if batch_size is not None and not 1 <= batch_size <= n:
+def _check_removed(net: MLP, theta: Theta, mask: NDArray[np.bool_]) -> None:
+    removed = np.flatnonzero(~mask & (theta != 0))
+    if removed.size:
+        name = net.parameter_name(int(removed[0]))
         raise ArgumentError(
-            f"batch_size: found {batch_size}, expected 1 to {n}, the number of examples, or None for all"
-        )
-    if (rng is None) != (batch_size is None):
-        raise ArgumentError("rng: expected a generator with a batch_size, to shuffle the batches, and none without")
-    if not 0 <= momentum < 1:
-        raise ArgumentError(f"momentum: found {momentum}, expected at least 0 and less than 1")
-    if not 0 <= weight_decay < math.inf:
-        raise ArgumentError(f"weight_decay: found {weight_decay}, expected a finite number of at least 0")
-
-
-def _check_mask(net: MLP, theta: NDArray[np.floating], mask: NDArray[np.bool_]) -> None:
-    net.check_shape(mask, "mask")
-    if mask.dtype != np.bool_:
-        raise ArgumentError(f"mask: found dtype {mask.dtype}, expected bool")
-    pruned = np.flatnonzero(~mask & (theta != 0))
-    if pruned.size:
-        name = net.parameter_name(int(pruned[0]))
-        raise ArgumentError(
-            f"theta: found {theta[pruned[0]]} at {name}, which the mask removes; expected 0 (apply_mask)"
+            f"theta: found {theta[removed[0]]} at {name}, which the mask removes; expected 0 (apply_mask)"
         )

@@ -43,7 +43,9 @@ def activate(code: int, z: NDArray[Any]) -> None:
     """
     values = z.reshape(-1)
     if code == RELU:
-        _clip(values, 0.0, np.inf)
+        for i in range(values.size):
+            if values[i].real <= 0:
+                values[i] = 0
     elif code == TANH:
         for i in range(values.size):
             values[i] = np.tanh(values[i])

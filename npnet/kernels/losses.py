@@ -10,11 +10,12 @@ from npnet.kernels.policy import kernel
 LOSSES = ("bce", "softmax", "squared")
 BCE, SOFTMAX, SQUARED = range(len(LOSSES))
 
+Vector = NDArray[Any]
 Matrix = NDArray[Any]
 
 
 @kernel
-def _bce(z: Matrix, t: Matrix, weight: float, delta: Matrix) -> complex:
+def _bce(z: Vector, t: Vector, weight: float, delta: Vector) -> complex:
     # With e = exp(-|z|) <= 1: -log p and -log(1 - p) differ by z and share log(1 + e), p = 1/(1 + e) for z >= 0.
     loss = 0 * z[0]
     for c in range(z.size):
@@ -30,7 +31,7 @@ def _bce(z: Matrix, t: Matrix, weight: float, delta: Matrix) -> complex:
 
 
 @kernel
-def _softmax(z: Matrix, t: Matrix, weight: float, delta: Matrix) -> complex:
+def _softmax(z: Vector, t: Vector, weight: float, delta: Vector) -> complex:
     top = 0
     for c in range(1, z.size):
         if z[c].real > z[top].real:
@@ -51,7 +52,7 @@ def _softmax(z: Matrix, t: Matrix, weight: float, delta: Matrix) -> complex:
 
 
 @kernel
-def _squared(z: Matrix, t: Matrix, weight: float, delta: Matrix) -> complex:
+def _squared(z: Vector, t: Vector, weight: float, delta: Vector) -> complex:
     loss = 0 * z[0]
     for c in range(z.size):
         loss += 0.5 * (z[c] - t[c]) * (z[c] - t[c])
@@ -60,16 +61,8 @@ def _squared(z: Matrix, t: Matrix, weight: float, delta: Matrix) -> complex:
 
 
 @kernel
-def loss_and_delta(
-    code: int,
-    logits: Matrix,
-    targets: Matrix,
-    rows: NDArray[np.int64],
-    weight: float,
-    losses: Matrix,
-    delta: Matrix,
-) -> None:
-    """Fill losses[rows[i]] with the loss of example i and delta[i] with `weight` times its derivative.
+def loss_and_delta(code: int, logits: Matrix, targets: Matrix, weight: float, losses: Vector, delta: Matrix) -> None:
+    """Fill losses[i] with the loss of example i and delta[i] with `weight` times its derivative by the logits.
 
     For logits z and targets t, LOSSES[code] is one of
 
@@ -77,12 +70,12 @@ def loss_and_delta(
     - softmax: -sum_c t_c log p_c, p = softmax(z); derivative p sum(t) - t;
     - squared: sum_c (z_c - t_c)² / 2; derivative z - t.
 
-    `logits` (n, k) and `delta` (n, k) belong to the examples `rows` (n,) of `targets` (N, k) and `losses` (N,).
+    `logits`, `targets` and `delta` are (n, k), `losses` is (n,).
     """
     for i in range(logits.shape[0]):
         if code == BCE:
-            losses[rows[i]] = _bce(logits[i], targets[rows[i]], weight, delta[i])
+            losses[i] = _bce(logits[i], targets[i], weight, delta[i])
         elif code == SOFTMAX:
-            losses[rows[i]] = _softmax(logits[i], targets[rows[i]], weight, delta[i])
+            losses[i] = _softmax(logits[i], targets[i], weight, delta[i])
         else:
-            losses[rows[i]] = _squared(logits[i], targets[rows[i]], weight, delta[i])
+            losses[i] = _squared(logits[i], targets[i], weight, delta[i])

@@ -54,16 +54,12 @@ def gather(examples: Matrix, rows: Integers, out: Matrix) -> None:
 
 @kernel
 def forward_pass(theta: Vector, widths: Integers, bias: bool, activation: int, trace: Vector, n: int) -> None:
-    """Fill the blocks above the inputs: a_l = f(a_{l-1} W_lᵀ + b_l), and logits without f in the last.
-
-    In a network of no inputs, widths[0] = 0, block 1 is expected to hold the product x W_1ᵀ already.
-    """
+    """Fill the blocks above the inputs: a_l = f(a_{l-1} W_lᵀ + b_l), and logits without f in the last."""
     last = widths.size - 1
     for layer in range(1, last + 1):
         w, b = weights_and_bias(theta, widths, bias, layer)
         a = block(trace, widths, layer, n)
-        if widths[layer - 1] > 0:
-            abt(block(trace, widths, layer - 1, n), w, a)
+        abt(block(trace, widths, layer - 1, n), w, a)
         for i in range(n):
             for j in range(b.size):
                 a[i, j] += b[j]
@@ -95,8 +91,7 @@ def add_gradient(widths: Integers, bias: bool, trace: Vector, deltas: Vector, n:
     for layer in range(1, widths.size):
         dw, db = weights_and_bias(gradient, widths, bias, layer)
         delta = block(deltas, widths, layer, n)
-        if widths[layer - 1] > 0:
-            add_atb(delta, block(trace, widths, layer - 1, n), dw)
+        add_atb(delta, block(trace, widths, layer - 1, n), dw)
         for i in range(n):
             for j in range(db.size):
                 db[j] += delta[i, j]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npnet.fast.kernels.sparse import Rows, add_ab, add_atb, sampled_abt
-from npnet.fast.kernels.step import sgd_step
+from npnet.fast.kernels.step import Examples, Rule, Seen, Shape, Vectors, sgd_step, take
 from npnet.kernels.activations import activate, multiply_by_slope
 from npnet.kernels.losses import loss_and_delta
 from npnet.kernels.passes import CHUNK, Integers, Matrix, Vector, block, gather
@@ -128,7 +128,7 @@ def pruned_logits(
     trace: Vector,
     logits: Matrix,
 ) -> None:
-    """Fill `logits` (N, k) of all examples; `x` (CHUNK, inputs) and `trace` are room for CHUNK of them."""
+    """Fill `logits` (N, k) of all examples; `x` (CHUNK, inputs) and `trace` are memory for CHUNK of them."""
     for start in range(0, logits.shape[0], CHUNK):
         out = logits[start : start + CHUNK]
         n = out.shape[0]
@@ -141,54 +141,54 @@ def pruned_logits(
                 out[i, c] = top[c, i]
 
 
+class Workspace(NamedTuple):
+    """Memory for CHUNK examples: `x` (CHUNK, inputs), `targets` (CHUNK, k), `losses`, and for all units."""
+
+    x: Matrix
+    targets: Matrix
+    losses: Vector
+    trace: Vector
+    deltas: Vector
+
+
 @kernel
 def pruned_epoch(
-    theta: Vector,
-    velocity: Vector,
-    mask: NDArray[np.bool_],
-    gradient: Vector,
+    vectors: Vectors,
     kept: Kept,
-    widths: Integers,
-    bias: bool,
-    activation: int,
-    loss: int,
-    examples: Matrix,
-    targets: Matrix,
+    shape: Shape,
+    examples: Examples,
     order: Integers,
-    batch_size: int,
     rates: NDArray[np.float64],
-    momentum: float,
-    weight_decay: float,
-    x: Matrix,
-    trace: Vector,
-    deltas: Vector,
-    logits: NDArray[np.floating],
-    losses: Matrix,
+    rule: Rule,
+    workspace: Workspace,
+    seen: Seen,
 ) -> None:
     """One pass over the examples in `order`, as `npnet.fast.kernels.stack.stack_epoch`.
 
-    `theta`, `velocity`, `mask` and `gradient` have an entry for each kept weight and bias; `widths` are those of all
-    networks together. `x` (CHUNK, inputs), `trace` and `deltas` are room for CHUNK examples. `logits` (networks, N, k)
-    and `losses` (networks, N) become those that each example had before its step.
+    The vectors have an entry for each kept weight and bias; `shape.widths` are those of all networks together.
     """
-    last, outputs = widths.size - 1, logits.shape[2]
+    widths, bias, activation, loss = shape
+    x, targets, each, trace, deltas = workspace
+    last, outputs = widths.size - 1, seen.logits.shape[2]
     for step in range(rates.size):
-        rows = order[step * batch_size : (step + 1) * batch_size]
-        gradient[:] = 0
+        rows = order[step * rule.batch_size : (step + 1) * rule.batch_size]
+        vectors.gradient[:] = 0
         for start in range(0, rows.size, CHUNK):
             chunk = rows[start : start + CHUNK]
             n = chunk.size
-            gather_transposed(examples, chunk, kept.columns, x[:n], units_by_examples(trace, widths, 0, n))
-            pruned_forward_pass(theta, kept, widths, bias, activation, trace, n)
+            gather_transposed(examples.dense, chunk, kept.columns, x[:n], units_by_examples(trace, widths, 0, n))
+            take(examples.targets, chunk, targets)
+            pruned_forward_pass(vectors.theta, kept, widths, bias, activation, trace, n)
             top, top_delta = units_by_examples(trace, widths, last, n), units_by_examples(deltas, widths, last, n)
-            for network in range(logits.shape[0]):
+            for network in range(seen.logits.shape[0]):
                 first = network * outputs
                 z = top[first : first + outputs].T.copy()
                 delta = np.empty_like(z)
-                loss_and_delta(loss, z, targets, chunk, 1 / rows.size, losses[network], delta)
+                loss_and_delta(loss, z, targets, 1 / rows.size, each, delta)
                 for i in range(n):
+                    seen.losses[network, chunk[i]] = each[i]
                     for c in range(outputs):
-                        logits[network, chunk[i], c] = z[i, c]
+                        seen.logits[network, chunk[i], c] = z[i, c]
                         top_delta[first + c, i] = delta[i, c]
-            pruned_backward_pass(theta, kept, widths, bias, activation, trace, deltas, n, gradient)
-        sgd_step(theta, velocity, mask, gradient, rates[step], momentum, weight_decay)
+            pruned_backward_pass(vectors.theta, kept, widths, bias, activation, trace, deltas, n, vectors.gradient)
+        sgd_step(vectors, 0, rates[step], rule)
