@@ -7,26 +7,25 @@ A central difference has a truncation error of order step^2 and a rounding error
 complex step, f'(x) = Im f(x + ih) / h, subtracts nothing and is exact to rounding, but f must be analytic
 (tanh, exp and @, but not abs, relu or a comparison) and compute in complex numbers. At a kink neither means
 anything: see `one_sided_slopes`.
-
-Arrays must be float64, f's result too (complex128 for the complex step): ArgumentError is raised for others, for
-shapes that do not fit, and where theta is so large that the step is lost in it.
 """
 
 from collections.abc import Callable, Iterator
-from numbers import Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet.arguments import integer, number, one_of
 from npnet.errors import ArgumentError, GradientError
 
+Function = Callable[[NDArray[Any]], Any]
+Floats = NDArray[np.float64]
 Method = Literal["central", "complex"]
 
 _STEPS = {"central": 1e-6, "complex": 1e-30}
 _TOLERANCES = {"central": 1e-6, "complex": 1e-10}
 # An f of some thousand additions is taken to be right to this many units in the last place.
-_ULPS = 4
+_ROUNDING = 4 * np.finfo(np.float64).eps
 
 
 class GradientCheck(NamedTuple):
@@ -37,9 +36,9 @@ class GradientCheck(NamedTuple):
 
 
 def check_gradient(
-    f: Callable[[NDArray[Any]], Any],
-    gradient: NDArray[np.float64],
-    theta: NDArray[np.float64],
+    f: Function,
+    gradient: Floats,
+    theta: Floats,
     *,
     method: Method = "central",
     directions: int | None = None,
@@ -52,51 +51,43 @@ def check_gradient(
 
     An entry is right when |analytic - numeric| <= rtol * scale + floor. The scale is the largest |analytic|
     or |numeric| found (at least the root mean square of `gradient`), so the test is the same for f and for
-    1e-12 f. The floor, 4 eps max|f| / step, is the rounding error of a central difference (0 for the complex
-    step). A floor above rtol * scale would let wrong gradients pass, and is refused; so to pass means
-    agreement to 2 rtol * scale. Entries far below the largest are thus checked loosely: check such a block by
-    itself, with an f of that block alone.
+    1e-12 f. Central differences are made at `step` and twice that, and extrapolated to 0; by how much is their
+    truncation error. The floor, 6 eps max|f| / step, is their rounding error; the complex step has neither. An
+    error above rtol * scale that could hide a wrong gradient is refused; so to pass means agreement to
+    2 rtol * scale. Entries far below the largest are thus checked loosely: check such a block by itself.
 
     Parameters
     ----------
-    f : callable, float64 array -> float
-        Gets arrays of theta's shape; of complex128, and returning complex, for the complex step.
-    gradient : float64 array of theta's shape
-        The analytic gradient of f at theta.
-    theta : float64 array
-        Of any shape, not empty. float32 cannot be checked: f's rounding error, 1e-7 |f|, is larger than its
-        change over a step. Run the same code in float64.
-    method : {"central", "complex"}
-    directions : int, optional
-        Compare derivatives along so many random unit vectors instead of each coordinate in turn: 2
-        evaluations of f (1 for the complex step) for each direction instead of each parameter.
-    rng : numpy.random.Generator
+    f
+        Function of an array like theta, float64 -> float; complex128 -> complex for the complex step.
+    gradient
+        The analytic gradient of f at theta, float64 of theta's shape.
+    theta
+        float64 of any shape, not empty. float32 rounds by more than f changes over a step.
+    method
+        "central" or "complex".
+    directions
+        Compare derivatives along so many random unit vectors instead of each coordinate in turn. Each takes 4
+        evaluations of f (1 for the complex step), and each failure 25 more at the worst to see why.
+    rng
         Draws the directions; required with them.
-    step : float, optional
-        1e-6 for central differences, 1e-30 for the complex step.
-    rtol : float, optional
-        1e-6 for central differences, 1e-10 for the complex step.
-    name : callable int -> str, optional
-        Name of the parameter at a flat index, for messages: `net.parameter_name`. Default "theta[17]", or
-        "theta[1, 2]" for a matrix.
-
-    Returns
-    -------
-    GradientCheck
+    step, rtol
+        1e-6 and 1e-6 for central differences, 1e-30 and 1e-10 for the complex step.
+    name
+        Name of the parameter at a flat index, for messages: `net.parameter_name`. Default "theta[1, 2]".
 
     Raises
     ------
     GradientError
-        If an entry is wrong or not finite. The message has the worst parameter's name, its analytic and
-        numeric values, and how many entries are wrong.
+        If an entry is wrong or not finite: how many are, and the worst one's name and two values.
     ArgumentError
-        If the floor is too high to tell right from wrong.
+        If right cannot be told from wrong, as f is random, rough or has a kink near theta, or by the step's errors.
     """
     theta, gradient = _float64("theta", theta), _float64("gradient", gradient)
     if gradient.shape != theta.shape:
         raise ArgumentError(f"gradient: found shape {gradient.shape}, expected {theta.shape}, that of theta")
     h = _checked_step(method, step)
-    tolerance = _positive("rtol", _TOLERANCES[method] if rtol is None else rtol)
+    tolerance = number("rtol", _TOLERANCES[method] if rtol is None else rtol, 0, above=True)
 
     if directions is None:
         vectors, analytic, kind = _basis(theta), gradient.ravel(), "coordinates"
@@ -105,13 +96,14 @@ def check_gradient(
         vectors, kind = iter(units), "random directions"
         analytic = np.array([np.vdot(gradient, unit) for unit in units])
 
-    def plain_name(index: int) -> str:
-        return f"theta[{', '.join(map(str, np.unravel_index(index, theta.shape)))}]"
+    def place(index: int) -> str:
+        if directions is not None:
+            return f"random direction {index}"
+        return name(index) if name else f"theta[{', '.join(map(str, np.unravel_index(index, theta.shape)))}]"
 
-    slopes = [_slope(f, theta, vector, method, h) for vector in vectors]
-    if slopes[0][0].shape != ():
-        raise ArgumentError(f"f: found a result of shape {slopes[0][0].shape}, expected one number")
-    numeric, floors = np.array(slopes, dtype=np.float64).T
+    _check_function(f, theta.astype(np.complex128) if method == "complex" else theta)
+    rows = [_measured(f, theta, vector, method, h) for vector in vectors]
+    numeric, floors, cut = np.array(rows, dtype=np.float64).T
 
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(analytic - numeric)
@@ -119,41 +111,46 @@ def check_gradient(
     # What is not finite is wrong by itself and must not widen the tolerance of the rest.
     scale = np.max(sizes, where=np.isfinite(sizes), initial=0.0)
     floor = np.max(floors, where=np.isfinite(floors), initial=0.0)
-    right = error <= tolerance * scale + floor
+    target = tolerance * scale
+    allowed = target + floor
+    # Terms of the series shrink alike, so that 8 cut^2 / |numeric| is left of the truncation error.
+    cut = np.where(cut > target, cut, 0.0)
+    wrong = ~(error <= allowed + cut)
+    unsure = ~wrong & (cut > 0) & ((error > allowed) | (8 * cut * (cut / max(target, 1e-300)) > np.abs(numeric)))
 
+    faulty = wrong if wrong.any() else unsure
     # The first NaN, if there is one: argmax takes it for the largest.
-    worst = int(np.argmax(error))
-    where = f"random direction {worst}" if directions is not None else (name or plain_name)(worst)
-    if not right.all():
+    worst = int(np.argmax(np.where(faulty, error, -1.0) if faulty.any() else error))
+    if faulty.any() and method == "central" and np.isfinite(error[worst]):
+        direction = _basis_vector(theta, worst) if directions is None else units[worst]
+        with np.errstate(invalid="ignore", over="ignore"):
+            cause = _explain(f, theta, direction, h, error[worst], allowed)
+        if cause:
+            raise ArgumentError(f"f: found {cause}, at {place(worst)}, expected a smooth f to judge the gradient by")
+    if wrong.any():
+        hint = "; f does not change there: is its precision float32?" if numeric[worst] == 0 else ""
         raise GradientError(
-            f"gradient: found {np.count_nonzero(~right)} of {right.size} {kind} wrong, the worst at {where}: "
-            f"analytic {analytic[worst]}, numeric {numeric[worst]}, "
-            f"expected to differ by at most {tolerance * scale + floor:.3g}"
+            f"gradient: found {np.count_nonzero(wrong)} of {wrong.size} {kind} wrong, the worst at {place(worst)}: "
+            f"analytic {analytic[worst]}, numeric {numeric[worst]}, expected to differ by at most {allowed:.3g}{hint}"
         )
-    if floor > tolerance * scale > 0:
+    if unsure.any() or floor > target > 0:
+        kind, size, change = ("truncation", cut[worst], "smaller") if unsure.any() else ("rounding", floor, "larger")
         raise ArgumentError(
-            f"step: found a rounding error of {floor:.2g} with step {h:g}, expected at most rtol * scale = "
-            f"{tolerance * scale:.2g} to judge the gradient; take a larger step or rtol, or method 'complex'"
+            f"step: found a {kind} error of {size:.2g} with step {h:g}, expected at most rtol * scale = "
+            f"{target:.2g} to judge the gradient; take a {change} step or a larger rtol, or method 'complex'"
         )
-    return GradientCheck(float(error[worst] / scale) if scale > 0 else 0.0, where)
+    return GradientCheck(float(error[worst] / scale) if scale > 0 else 0.0, place(worst))
 
 
-def numeric_derivative(
-    f: Callable[[NDArray[Any]], Any],
-    x: NDArray[np.float64],
-    *,
-    method: Method = "central",
-    step: float | None = None,
-) -> NDArray[np.float64]:
+def numeric_derivative(f: Function, x: Floats, *, method: Method = "central", step: float | None = None) -> Floats:
     """Numeric derivative df/dx of a scalar- or array-valued f: a gradient, a Jacobian, per-example gradients.
 
     Parameters
     ----------
-    f : callable, float64 array -> float or float64 array
-    x : float64 array, not empty
-    method : {"central", "complex"}
-    step : float, optional
-        1e-6 for central differences, 1e-30 for the complex step.
+    f
+        Function of a float64 array -> float or float64 array.
+    method, step
+        As for `check_gradient`, but central differences are not extrapolated.
 
     Returns
     -------
@@ -166,36 +163,21 @@ def numeric_derivative(
     return slopes.reshape(slopes.shape[:-1] + x.shape)
 
 
-def one_sided_slopes(
-    f: Callable[[NDArray[Any]], Any],
-    theta: NDArray[np.float64],
-    direction: int | NDArray[np.float64],
-    step: float = 1e-6,
-) -> tuple[float, float]:
+def one_sided_slopes(f: Function, theta: Floats, direction: int | Floats, step: float = 1e-6) -> tuple[float, float]:
     """Slopes of f just left and right of theta, (f(t) - f(t - hd)) / h and (f(t + hd) - f(t)) / h.
 
-    At a kink of ReLU they differ and a central difference gives their mean, which is no derivative. A
-    subgradient, as backprop returns, lies between them. Their truncation error is of order h, not h^2.
+    At a kink of ReLU they differ, and a subgradient, as backprop returns, lies between them. Their truncation
+    error is of order h, the step.
 
     Parameters
     ----------
-    f : callable, float64 array -> float
-    theta : float64 array
-    direction : int or float64 array of theta's shape
+    direction
         A parameter's flat index, or d itself, of any length above 0: slopes are for d as given.
-    step : float
-        h.
-
-    Returns
-    -------
-    (left, right) : floats
     """
     theta = _float64("theta", theta)
-    h = _positive("step", step)
+    h = number("step", step, 0, above=True)
     if isinstance(direction, int | np.integer):
-        if not 0 <= direction < theta.size:
-            raise ArgumentError(f"direction: found {direction}, expected an index from 0 to {theta.size - 1}")
-        vector = _basis_vector(theta, int(direction))
+        vector = _basis_vector(theta, integer("direction", direction, 0, theta.size - 1))
     else:
         vector = _float64("direction", direction)
         if vector.shape != theta.shape or not vector.any():
@@ -209,30 +191,66 @@ def one_sided_slopes(
 
 
 def _checked_step(method: Method, step: float | None) -> float:
-    if method not in _STEPS:
-        raise ArgumentError(f"method: found {method!r}, expected 'central' or 'complex'")
-    return _positive("step", _STEPS[method] if step is None else step)
+    one_of("method", method, ("central", "complex"))
+    return number("step", _STEPS[method] if step is None else step, 0, above=True)
 
 
-def _slope(
-    f: Callable[[NDArray[Any]], Any],
-    x: NDArray[np.float64],
-    direction: NDArray[np.float64],
-    method: Method,
-    step: float,
-) -> tuple[NDArray[np.float64], float]:
+def _check_function(f: Function, theta: NDArray[Any]) -> None:
+    one, two = _value(f, theta), _value(f, theta)
+    if one.shape != ():
+        raise ArgumentError(f"f: found a result of shape {one.shape}, expected one number")
+    if not np.isclose(one, two, rtol=_ROUNDING, atol=0, equal_nan=True):
+        raise ArgumentError(f"f: found two values {one}, {two} at the same theta, expected one: is it deterministic?")
+
+
+def _explain(f: Function, theta: Floats, direction: Floats, step: float, error: float, allowed: float) -> str:
+    """What is wrong with f near theta, if that explains the error: float32, a kink or noise; else "".
+
+    The slopes left and right of a point differ by half as much for half the step where f is smooth, as much as before
+    at a kink, and more where rounding is all that is seen. So the step is halved around the largest difference.
+    """
+    centre, half = 0.0, step
+    bends, levels = [], []
+    for _ in range(5):
+        values = np.array([_value(f, theta + (centre + k * half) * direction) for k in range(-2, 3)])
+        bend = np.abs(np.diff(values, n=2)) / half
+        bends.append(bend.max())
+        levels.append(values)
+        centre += (int(bend.argmax()) - 1) * half
+        half /= 2
+    moved = theta + step
+    single = np.array_equal(np.array(levels, dtype=np.float32), levels)
+    if single and np.ptp(levels) > 0 and np.any(np.float32(moved) != moved):
+        return "only values of float32, which lacks the precision"
+    if bends[0] / 3 < bends[-1] < 3 * bends[0]:
+        return f"a kink within {2 * step:g}, where slopes differ by {bends[-1]:.2g}" if error <= bends[-1] else ""
+    # In fourth differences over small steps only rounding is left of a smooth f.
+    noise = np.abs(np.diff(levels[2:], n=4)).max() / step
+    if allowed < error <= allowed + noise:
+        return f"noise or a jump that changes slopes by {noise:.2g}, from cancellation or from lower precision"
+    return ""
+
+
+def _measured(f: Function, theta: Floats, direction: Floats, method: Method, step: float) -> tuple[float, ...]:
+    """Richardson's slope from two steps, the rounding error to expect of it, and the truncation error it removed."""
+    near, near_floor = _slope(f, theta, direction, method, step)
+    if method == "complex":
+        return float(near), near_floor, 0.0
+    far, far_floor = _slope(f, theta, direction, method, 2 * step)
+    with np.errstate(invalid="ignore", over="ignore"):
+        cut = (near - far) / 3 if np.isfinite(near) else 0.0
+        seen = np.maximum(np.abs(cut) - (near_floor + far_floor) / 3, 0.0)
+        return float(near + cut), (4 * near_floor + far_floor) / 3, float(seen)
+
+
+def _slope(f: Function, x: Floats, direction: Floats, method: Method, step: float) -> tuple[Floats, float]:
     """Derivative of f along `direction`, and the rounding error to expect of it."""
     if method == "complex":
         return _value(f, x + 1j * step * direction).imag / step, 0.0
     return _secant(f, x - step * direction, x + step * direction, direction)
 
 
-def _secant(
-    f: Callable[[NDArray[Any]], Any],
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    direction: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], float]:
+def _secant(f: Function, start: Floats, end: Floats, direction: Floats) -> tuple[Floats, float]:
     """Slope of f from start to end for each length of `direction`, and the rounding error to expect of it."""
     # Not 2 * step: adding the step to theta was rounded, by 1e-10 of theta's size relative to a step of 1e-6.
     with np.errstate(invalid="ignore"):
@@ -243,36 +261,35 @@ def _secant(
     with np.errstate(invalid="ignore", over="ignore"):
         slope = (high - low) / distance
     largest = max(np.abs(low).max(), np.abs(high).max())
-    return slope, 2 * _ULPS * np.finfo(np.float64).eps * largest / distance
+    return slope, 2 * _ROUNDING * largest / distance
 
 
-def _value(f: Callable[[NDArray[Any]], Any], x: NDArray[Any]) -> NDArray[Any]:
+def _value(f: Function, x: NDArray[Any]) -> NDArray[Any]:
     value = np.asarray(f(x))
     if value.dtype != x.dtype:
         raise ArgumentError(f"f: found a result of {value.dtype} for an array of {x.dtype}, expected {x.dtype}")
     return value
 
 
-def _basis_vector(theta: NDArray[np.float64], index: int) -> NDArray[np.float64]:
+def _basis_vector(theta: Floats, index: int) -> Floats:
     vector = np.zeros(theta.size)
     vector[index] = 1.0
     return vector.reshape(theta.shape)
 
 
-def _basis(theta: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+def _basis(theta: Floats) -> Iterator[Floats]:
     return (_basis_vector(theta, index) for index in range(theta.size))
 
 
-def _random_units(theta: NDArray[np.float64], count: int, rng: np.random.Generator | None) -> list[NDArray[np.float64]]:
-    if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-        raise ArgumentError(f"directions: found {count!r}, expected an integer of at least 1")
+def _random_units(theta: Floats, count: int, rng: np.random.Generator | None) -> list[Floats]:
+    count = integer("directions", count, 1)
     if rng is None:
         raise ArgumentError("rng: found None, expected a numpy.random.Generator to draw the directions from")
     draws = [rng.standard_normal(theta.shape) for _ in range(count)]
     return [draw / np.linalg.norm(draw) for draw in draws]
 
 
-def _float64(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
+def _float64(name: str, array: Floats) -> Floats:
     array = np.asarray(array)
     if array.dtype != np.float64 or array.size == 0:
         raise ArgumentError(
@@ -280,9 +297,3 @@ def _float64(name: str, array: NDArray[np.float64]) -> NDArray[np.float64]:
             f"as float32 rounds by more than f changes over a step"
         )
     return array
-
-
-def _positive(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < np.inf:
-        raise ArgumentError(f"{name}: found {value!r}, expected a number above 0")
-    return float(value)
