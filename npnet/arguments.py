@@ -41,12 +41,12 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
     return value
 
 
-def floating(name: str, dtype: DTypeLike) -> np.dtype[np.floating]:
+def floating(name: str, dtype: DTypeLike) -> np.dtype[Any]:
     """`dtype`, which must be float32 or float64, as a NumPy dtype; else ArgumentError."""
     try:
         found = np.dtype(dtype)
     except TypeError:
-        found = None
+        found = np.dtype(np.void)
     if found not in (np.float32, np.float64) or dtype is None:
         raise ArgumentError(f"{name}: found {dtype!r}, expected float32 or float64")
     return found

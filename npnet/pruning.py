@@ -198,11 +198,11 @@ def iterative(
         what `prune` accepts.
     """
     single = isinstance(net, MLP)
-    nets = [net] if single else list(net)  # type: ignore[list-item, arg-type]
+    nets: list[MLP] = [net] if isinstance(net, MLP) else list(net)
     thetas, starts = ([given] if single else given for given in (theta, rewind_to))
-    thetas = [net.check_shape(theta, "theta") for net, theta in zip(nets, thetas, strict=True)]
+    dense = [each.check_shape(values, "theta") for each, values in zip(nets, thetas, strict=True)]
     if rewind_to is not None:
-        starts = [net.check_shape(start, "rewind_to") for net, start in zip(nets, starts, strict=True)]
+        starts = [each.check_shape(values, "rewind_to") for each, values in zip(nets, starts, strict=True)]
     if not isinstance(sparsities, Iterable):
         raise ArgumentError(f"sparsities: found {sparsities!r}, expected a sequence of numbers in [0, 1]")
     # All of them before the first, for hours of training may lie between.
@@ -212,21 +212,19 @@ def iterative(
             raise ArgumentError(f"sparsities: found {float(before)} before {float(after)}, expected increasing numbers")
 
     def rounds(thetas: list[Floats]) -> Iterator[Round]:
-        masks: list[Mask | None] = [None] * len(nets)
+        masks = [np.ones(each.size, dtype=np.bool_) for each in nets]
         for level in levels:
             scores = map(score, nets, thetas)
-            masks = [
-                prune(*each, level, scope=scope, mask=mask) for *each, mask in zip(nets, scores, masks, strict=True)
-            ]
+            together = zip(nets, scores, masks, strict=True)
+            masks = [prune(each, scored, level, scope=scope, mask=mask) for each, scored, mask in together]
             thetas = list(map(apply_mask, thetas if rewind_to is None else starts, masks))
             trained = None
             if train is not None:
                 trained = train(thetas[0], masks[0]) if single else train(thetas, masks)
-                found = [trained] if single else trained
-                thetas = [_returned(*each) for each in zip(nets, found, masks, strict=True)]
-            yield Round(level, *((masks[0], thetas[0]) if single else (masks, thetas)), trained)
+                thetas = list(map(_returned, nets, [trained] if single else trained, masks))
+            yield Round(level, masks[0] if single else masks, thetas[0] if single else thetas, trained)
 
-    return rounds(thetas)
+    return rounds(dense)
 
 
 def _returned(net: MLP, trained: Any, mask: Mask) -> Floats:
@@ -260,7 +258,7 @@ def dead_units(activations: ArrayLike) -> Mask:
 def disconnected_units(net: MLP, mask: ArrayLike) -> list[Mask]:
     """For each hidden layer, which units have lost all their incoming weights, and so output the same always."""
     layers = net.unpack(booleans("mask", mask, (net.size,)))
-    return [~layer.weights.any(axis=1) for layer in layers[:-1]]
+    return [np.logical_not(layer.weights.any(axis=1)) for layer in layers[:-1]]
 
 
 def _lowest(scores: Floats, k: int) -> NDArray[np.intp]:

@@ -43,7 +43,7 @@ def jacobian_norms(net: MLP, theta: ArrayLike, x: ArrayLike, of: str = "probabil
     first = net.unpack(theta)[0].weights
     if len(first) < net.inputs:
         # With W_1ᵀ = Q R and QᵀQ = 1, ‖delta W_1‖ = ‖delta Rᵀ‖: fewer columns, the same norms.
-        first = np.ascontiguousarray(np.linalg.qr(first.T, mode="r").T)
+        first = np.ascontiguousarray(np.asarray(np.linalg.qr(first.T, mode="r")).T)
     norms = []
     for rows, trace in passes(net, theta, x):
         logits, squares = block(trace, net.structure[0], net.depth, rows.size), np.zeros(rows.size)

@@ -226,7 +226,8 @@ def adam(learning_rate: float | Schedule, beta1: float = 0.9, beta2: float = 0.9
     rate = as_schedule(learning_rate)
     beta1, beta2 = number("beta1", beta1, 0, 1), number("beta2", beta2, 0, 1)
     epsilon = number("epsilon", epsilon, 0, above=True)
-    m = v = 0.0
+    m: Any = 0.0
+    v: Any = 0.0
     t = 0
 
     def update(theta: Theta, gradient: Theta, step: int) -> Theta:
