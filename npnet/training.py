@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from npnet.arguments import array, integer, number
+from npnet.arguments import integer, number
 from npnet.errors import ArgumentError
 from npnet.pruning import Mask, apply_mask
 from npnet.schedules import EarlyStopping, Schedule, as_schedule
@@ -50,7 +50,7 @@ class Step(NamedTuple):
 
 
 def descend(
-    theta: ArrayLike,
+    theta: Theta,
     batches: Iterable[Rows],
     gradient_of: Callable[[Theta, Rows], tuple[Any, Theta]],
     update: Update,
@@ -82,11 +82,10 @@ def descend(
     ArgumentError
         For theta of other numbers, a mask that does not fit, or an `update` that returns another shape.
     """
-    theta = np.array(array("theta", theta))
-    if theta.dtype.kind != "f":
-        raise ArgumentError(f"theta: found dtype {theta.dtype}, expected floating-point numbers")
-    if mask is not None:
-        theta = apply_mask(theta, mask)
+    if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
+        found = theta.dtype if isinstance(theta, np.ndarray) else type(theta).__name__
+        raise ArgumentError(f"theta: found {found}, expected an array of floating-point numbers")
+    theta = theta.copy() if mask is None else apply_mask(theta, mask)
     for step, rows in enumerate(batches):
         loss, gradient = gradient_of(theta, rows)
         if mask is not None:
@@ -113,11 +112,15 @@ def batches(n: int, size: int | None = None, rng: np.random.Generator | None = N
     ArgumentError
         For a `size` that is not 1 to `n`, or one of `size` and `rng` without the other.
     """
-    size = check_batches(n, size, rng)
-    while True:
-        order = np.arange(n) if rng is None else rng.permutation(n)
-        for start in range(0, n, size):
-            yield order[start : start + size]
+    step = check_batches(n, size, rng)
+
+    def endless() -> Iterator[Rows]:
+        while True:
+            order = np.arange(n) if rng is None else rng.permutation(n)
+            for start in range(0, n, step):
+                yield order[start : start + step]
+
+    return endless()
 
 
 def check_batches(n: int, size: int | None, rng: np.random.Generator | None) -> int:
