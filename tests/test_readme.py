@@ -2,14 +2,18 @@
 
 import argparse
 import doctest
+import inspect
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import npnet
 from experiments import readme
 from npnet.errors import ArgumentError
 
@@ -27,6 +31,41 @@ def test_the_tour_prints_what_it_says() -> None:
     outcome = doctest.testfile(str(README), module_relative=False)
     assert outcome.attempted > 15
     assert outcome.failed == 0
+
+
+def test_the_loop_is_the_one_that_runs():
+    (loop,) = re.findall(r"```python\n(    for step.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert loop in inspect.getsource(npnet.descend)
+
+
+VISITED = """
+import sys
+import numpy as np
+import npnet
+
+net, seen = npnet.MLP((784, 24, 1)), set()
+x, y = npnet.load("mnist").train_images[:1], [1]
+arguments = npnet.batches(1, 1, np.random.default_rng(0)), npnet.batch_gradient(net, x, y), npnet.sgd(0.1)
+steps = npnet.descend(net.init(np.random.default_rng(0)), *arguments)
+
+def note(frame, event, _):
+    if event == "call" and frame.f_code.co_filename.startswith(npnet.__path__[0]):
+        seen.add(frame.f_code.co_qualname.removesuffix(".__call__").rpartition(".")[2])
+
+sys.setprofile(note)
+next(steps)
+sys.setprofile(None)
+print(*sorted(seen))
+"""
+
+
+def test_the_functions_of_a_step_are_those_of_the_table():
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    run = subprocess.run([sys.executable, "-c", VISITED], env=environment, capture_output=True, text=True, check=True)
+    section = README.read_text(encoding="utf-8").partition("## From the equations")[2].partition("These twenty")[0]
+    named = set(re.findall(r"`(\w+)`", section)) - {"_softmax", "_squared"}
+    assert sorted(named) == run.stdout.split()
+    assert len(named) == 20
 
 
 def test_the_numbers_are_those_that_were_measured():
