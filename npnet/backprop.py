@@ -34,7 +34,7 @@ _WORKING = (np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.complex128))
 
 
 def check_theta(net: MLP, theta: ArrayLike) -> Array:
-    """`theta` as a contiguous array that the kernels take; ArgumentError for another shape or dtype."""
+    """`theta` as an array that the kernels take; ArgumentError for another shape or dtype."""
     theta = compiled_for(net.check_shape(theta, "theta"))
     if theta.dtype not in _WORKING:
         raise ArgumentError(f"theta: found dtype {theta.dtype}, expected float32, float64 or complex128")

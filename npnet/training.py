@@ -159,7 +159,10 @@ class sgd:
     velocity: Theta | None = None
 
     def __post_init__(self) -> None:
-        check_sgd(self.learning_rate, self.momentum, self.weight_decay)
+        as_schedule(self.learning_rate)
+        number("weight_decay", self.weight_decay, 0)
+        if number("momentum", self.momentum, 0, 1) == 1:
+            raise ArgumentError(f"momentum: found {self.momentum}, expected a finite number from 0 to below 1")
 
     def __call__(self, theta: Theta, gradient: Theta, step: int) -> Theta:
         """The parameters after the step."""
@@ -167,14 +170,6 @@ class sgd:
         decayed = gradient + theta.dtype.type(self.weight_decay) * theta
         self.velocity = decayed if self.velocity is None else theta.dtype.type(self.momentum) * self.velocity + decayed
         return theta - theta.dtype.type(rate) * self.velocity
-
-
-def check_sgd(learning_rate: float | Schedule, momentum: float, weight_decay: float) -> None:
-    """Raise ArgumentError for what `sgd` does not accept."""
-    as_schedule(learning_rate)
-    number("weight_decay", weight_decay, 0)
-    if number("momentum", momentum, 0, 1) == 1:
-        raise ArgumentError(f"momentum: found {momentum}, expected a finite number of at least 0 and less than 1")
 
 
 @dataclass(frozen=True)
@@ -215,7 +210,7 @@ class SGD:
         integer("epochs", self.epochs, 0)
         if self.batch_size is not None:
             integer("batch_size", self.batch_size, 1)
-        check_sgd(self.learning_rate, self.momentum, self.weight_decay)
+        sgd(self.learning_rate, self.momentum, self.weight_decay)
         if not isinstance(self.stop, EarlyStopping | None):
             raise ArgumentError(f"stop: found {self.stop!r}, expected an EarlyStopping or None")
 
