@@ -7,6 +7,7 @@ Every function takes an architecture `net`, its parameters `theta` (float32, flo
 step) and examples `x`: an array of any shape (n, ...) with net.inputs numbers for each example. Bytes (uint8) are
 pixels and are scaled to [0, 1] on the way in; floating-point numbers are taken as they are and must be finite.
 Labels `y` are integers (n,), 0/1 for one output and the number of the class for several, or targets (n, outputs).
+ArgumentError is raised for arrays of other shapes and dtypes, DataError for NaN, inf and labels that are no class.
 
 The equations, for layer l = 1..L with a_0 = x::
 
@@ -49,15 +50,8 @@ def compiled_for(array: ArrayLike, dtype: DTypeLike | None = None) -> Array:
 def as_examples(net: MLP, x: ArrayLike, dtype: DTypeLike | None = None) -> Array:
     """`x` as (n, net.inputs), contiguous: bytes as they are, floating-point numbers as `dtype`.
 
-    Without a `dtype` numbers of float32 stay what they are, and others become float64.
-
-    Raises
-    ------
-    ArgumentError
-        For no examples, another number of inputs, or a dtype that is neither uint8 nor floating-point (or complex
-        where `dtype` is not).
-    DataError
-        For NaN or inf, naming the first.
+    Without a `dtype` numbers of float32 stay what they are, and others become float64. Complex numbers need a complex
+    `dtype`.
     """
     x = array("x", x)
     dtype = np.dtype(dtype or (np.float32 if x.dtype == np.float32 else np.float64))
@@ -80,12 +74,7 @@ def as_examples(net: MLP, x: ArrayLike, dtype: DTypeLike | None = None) -> Array
 def as_targets(net: MLP, y: ArrayLike, n: int, dtype: DTypeLike = np.float64) -> Array:
     """`y` as targets (n, net.outputs): labels become 0/1, or one-hot rows when there are several outputs.
 
-    Raises
-    ------
-    ArgumentError
-        When the shape is neither (n,) nor (n, outputs), or the dtype is not one of real numbers.
-    DataError
-        For a label that is not a class, a target outside [0, 1] (bce) or negative (softmax), NaN or inf.
+    Targets are in [0, 1] for bce, and not negative for softmax.
     """
     y = array("y", y)
     labels = y.ndim == 1 and y.dtype.kind in "biu"
@@ -212,17 +201,7 @@ def vjp(net: MLP, theta: ArrayLike, x: ArrayLike, d_logits: ArrayLike) -> tuple[
     """Vector-Jacobian product: from dF/dlogits of any number F to its derivatives by the parameters and the inputs.
 
     d_theta = sum_i d_logits_i dlogits_i/dtheta, (size,), and d_x_i = d_logits_i dlogits_i/dx_i, (n, inputs): the
-    transpose of the linear map from a small change of theta and x to that of the logits.
-
-    Parameters
-    ----------
-    d_logits
-        (n, outputs) numbers.
-
-    Raises
-    ------
-    ArgumentError
-        For `d_logits` of another shape.
+    transpose of the linear map from a small change of theta and x to that of the logits. `d_logits` is (n, outputs).
     """
     theta, examples = as_arguments(net, theta, x)
     delta, shape = array("d_logits", d_logits), (len(examples), net.outputs)

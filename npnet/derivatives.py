@@ -1,7 +1,7 @@
 """Derivatives for each example by itself: by the parameters, and by the inputs.
 
 They share one backward pass and differ in where it starts, which is a derivative by the logits, and in how far down it
-goes. Arguments are those of `npnet.backprop`.
+goes. Arguments and errors are those of `npnet.backprop`.
 """
 
 from typing import Any
@@ -97,12 +97,6 @@ def input_gradient(
         p = softmax(z), dp_c/dz = p_c (e_c - p); with p = sigmoid(z), dp_c/dz = p_c (1 - p_c) e_c.
     output
         One integer, or one for each example, such as its label.
-
-    Raises
-    ------
-    ArgumentError
-        For another `of`, an `output` that does not exist, "loss" without `y`, or `y` without "loss", or "probability"
-        of a network with the squared loss.
 
     Notes
     -----

@@ -1,7 +1,8 @@
 """What a network is: an architecture, and one flat vector of parameters.
 
 `MLP` knows shapes and nothing else. Its parameters are a flat array `theta`; a mask, a gradient, a momentum buffer or a
-finite-difference step are arrays of the same shape. `MLP.unpack` shows the layers' matrices as views into it.
+finite-difference step are arrays of the same shape. `MLP.unpack` shows the layers' matrices as views into it. All
+raise ArgumentError for what is not as it is described.
 """
 
 import math
@@ -52,11 +53,6 @@ class MLP:
         Number of parameters, the length of `theta`.
     structure
         What the kernels need to know: widths, whether there are biases, the number of the activation.
-
-    Raises
-    ------
-    ArgumentError
-        For widths that are not positive integers, an unknown activation or loss, softmax over one output.
 
     Notes
     -----
@@ -116,7 +112,7 @@ class MLP:
     def unpack(self, theta: NDArray[Any]) -> list[Layer]:
         """Show each layer's (W, b) as views into `theta`: writing to them writes to `theta`.
 
-        Any array of the shape of `theta` can be unpacked: a mask, a gradient. Raises ArgumentError for another shape.
+        Any array of the shape of `theta` can be unpacked: a mask, a gradient.
         """
         theta = self.check_shape(theta, "theta")
         layers = []
@@ -149,7 +145,7 @@ class MLP:
         gain: float = 1.0,
         dtype: DTypeLike = np.float32,
     ) -> NDArray[np.floating]:
-        """Draw weights from N(0, (gain s)²), with biases zero.
+        """Parameters (size,), with weights drawn from N(0, (gain s)²) and biases zero.
 
         Parameters
         ----------
@@ -162,15 +158,6 @@ class MLP:
             Factor on s, zero or positive.
         dtype
             float32 or float64. The draws are made in float64: both give the same numbers, rounded.
-
-        Returns
-        -------
-        (size,) array `theta`.
-
-        Raises
-        ------
-        ArgumentError
-            For an unknown scheme, a gain that is negative or not finite, or another dtype.
         """
         one_of("scheme", scheme, INITIALISATIONS)
         gain = number("gain", gain, 0)

@@ -62,12 +62,7 @@ def prune(
     Returns
     -------
     bool array (net.size,)
-        True where a parameter is kept.
-
-    Raises
-    ------
-    ArgumentError
-        If `sparsity` is not a number in [0, 1], a score is NaN, `scope` is unknown, or `mask` is sparser than asked.
+        True where a parameter is kept. ArgumentError if `mask` is sparser than asked.
     """
     fraction = _fraction("sparsity", sparsity)
     scores = net.check_shape(scores, "scores")
@@ -117,7 +112,7 @@ def node_mask(net: MLP, units: Sequence[ArrayLike]) -> Mask:
     Returns
     -------
     bool array (net.size,)
-        The network under this mask computes what one without the other units does.
+        Under it the network computes what one without the other units does.
     """
     if len(units) != net.depth - 1:
         raise ArgumentError(f"units: found {len(units)} layers, expected {net.depth - 1}, the hidden ones")
@@ -190,12 +185,6 @@ def iterative(
     ------
     Round
         One for each sparsity; each mask lies within the one before.
-
-    Raises
-    ------
-    ArgumentError
-        If the sparsities do not increase, `train` returns a removed weight that is not zero, or an argument is not
-        what `prune` accepts.
     """
     single = isinstance(net, MLP)
     nets: list[MLP] = [net] if isinstance(net, MLP) else list(net)

@@ -26,15 +26,7 @@ def jacobian_norms(net: MLP, theta: ArrayLike, x: ArrayLike, of: str = "probabil
 
     For a small random step dx ~ N(0, e I) it is what an output changes by: E‖f(x + dx) - f(x)‖² ≈ e ‖J(x)‖².
 
-    Parameters
-    ----------
-    of
-        "probability" or "logit", as in `npnet.derivatives.jacobian`.
-
-    Raises
-    ------
-    ArgumentError
-        For another `of`, "probability" of a network with the squared loss, or complex numbers.
+    `of` is "probability" or "logit".
     """
     one_of("of", of, QUANTITIES[:2])
     theta = check_theta(net, theta)
@@ -105,11 +97,6 @@ def mean_transitions(
         Of the relative change, more than 0.
     most
         The largest k, at least `k`.
-
-    Raises
-    ------
-    ArgumentError
-        For an argument outside what is said above, no paths, or a path of another number of points.
     """
     k, tolerance = integer("k", k, 1), number("tolerance", tolerance, 0, above=True)
     most = integer("most", most, k)

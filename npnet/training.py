@@ -7,7 +7,8 @@ function `update`, and whoever wants to see a step stands in the loop::
     for step in islice(steps, 1000):
         ...  # step.number, step.rows, step.loss, step.theta
 
-`npnet.train` is this loop with `sgd`, faster, and with a history.
+`npnet.train` is this loop with `sgd`, faster, and with a history. ArgumentError is raised for what is not as it is
+described.
 """
 
 import math
@@ -76,11 +77,6 @@ def descend(
     ------
     Step
         As long as there are batches; leave the loop when you like.
-
-    Raises
-    ------
-    ArgumentError
-        For theta of other numbers, a mask that does not fit, or an `update` that returns another shape.
     """
     if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
         found = theta.dtype if isinstance(theta, np.ndarray) else type(theta).__name__
@@ -106,11 +102,6 @@ def batches(n: int, size: int | None = None, rng: np.random.Generator | None = N
         Examples in all, and in a batch; the last of each epoch is smaller where `size` does not divide `n`.
     rng
         Draws one permutation an epoch. Without `size` and `rng` every batch is all examples in their order.
-
-    Raises
-    ------
-    ArgumentError
-        For a `size` that is not 1 to `n`, or one of `size` and `rng` without the other.
     """
     step = check_batches(n, size, rng)
 
@@ -146,11 +137,6 @@ class sgd:
         As in the equation; 0 <= momentum < 1, weight_decay >= 0. Decay acts on all parameters, biases included.
     velocity
         v, which every step replaces. Take it out of one descent and give it to the next, and they are one.
-
-    Raises
-    ------
-    ArgumentError
-        For a number outside what is said above.
     """
 
     learning_rate: float | Schedule
@@ -191,11 +177,6 @@ class SGD:
     path
         One of `npnet.fast.PATHS`, ways to compute that agree up to rounding; "dense" agrees with `descend` to the bit.
         None: the one that should be fastest.
-
-    Raises
-    ------
-    ArgumentError
-        For a value outside what is said above.
     """
 
     epochs: int

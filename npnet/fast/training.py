@@ -1,4 +1,7 @@
-"""Training, fast: what `npnet.descend` does with `sgd`, of one network or of several together, and its history."""
+"""Training, fast: what `npnet.descend` does with `sgd`, of one network or of several together, and its history.
+
+ArgumentError, naming the argument, is raised for what is not as it is described.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -86,11 +89,6 @@ def train(
     Training
         Rows of the history have "epoch" (from 1), "steps" (so far), "learning_rate" (of the last step), "train_loss",
         "train_<metric>", and what `each_epoch` returned. A diverged network shows NaN or inf and is not stopped.
-
-    Raises
-    ------
-    ArgumentError
-        For an argument outside what is said above, naming it.
     """
     (training,) = train_together(
         [net],
@@ -135,16 +133,6 @@ def train_together(
         for each. See `npnet.fast.Validation`.
     x, y, sgd, rng, metrics, settings
         As for `train`; the choice of the path looks at all networks together, and holds for all.
-
-    Returns
-    -------
-    list of Training
-        In the order of `nets`.
-
-    Raises
-    ------
-    ArgumentError
-        For an argument outside what is said above, naming it.
     """
     sgd = _as_sgd(sgd, settings)
     runs = _runs(nets, thetas, masks, sgd.stop)
