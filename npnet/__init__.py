@@ -7,7 +7,7 @@ the two: see `npnet.backprop` for the equations and `npnet.kernels` for the loop
 from importlib.metadata import PackageNotFoundError, version
 
 from npnet.backprop import activations, forward, gradient, losses, probabilities
-from npnet.data.cifar import read_cifar10, write_cifar10
+from npnet.data.cifar import read_cifar10
 from npnet.data.corruptions import corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
 from npnet.data.datasets import balance, corrupt_labels, digit_pair, load, stratified_split, subset
 from npnet.data.idx import read_idx, write_idx
@@ -92,6 +92,5 @@ __all__ = [
     "translations",
     "warmup",
     "wrapped_shifts",
-    "write_cifar10",
     "write_idx",
 ]
