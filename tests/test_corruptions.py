@@ -152,6 +152,7 @@ RANGES = {
 
 
 @given(function=functions, value=st.integers(-9, 9) | st.floats() | st.sampled_from([True, "1", None]))
+@example(function=gaussian_noise, value=1.7e308)  # Warned of an overflow, though it is clipped.
 @example(function=shot_noise, value=0)
 @example(function=impulse_noise, value=np.nextafter(1, 2))
 @example(function=occlude, value=1.0)

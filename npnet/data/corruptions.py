@@ -52,7 +52,8 @@ def gaussian_noise(images: NDArray[Any], sigma: float, rng: np.random.Generator)
     if sigma == 0:
         return clean
     noisy = rng.standard_normal(clean.shape, np.float64 if clean.itemsize >= 8 else np.float32)
-    noisy *= sigma
+    with np.errstate(over="ignore"):  # What overflows is clipped.
+        noisy *= sigma
     noisy += clean
     return np.asarray(np.clip(noisy, 0, 1, out=noisy), dtype=clean.dtype)
 
