@@ -37,7 +37,7 @@ FILES = {
 }
 
 seeds = st.integers(0, 2**32 - 1)
-percentages = st.integers(0, 100)
+thousandths = st.integers(0, 1000)
 few_classes = hnp.arrays(np.uint8, st.integers(1, 40), elements=st.integers(0, 4))
 
 
@@ -369,25 +369,25 @@ def test_balanced_sets_have_as_many_of_each_class_as_there_are_of_the_rarest(lab
     assert indices.tolist() == sorted(np.concatenate(chosen))
 
 
-def half_up(percent, n):
-    """percent / 100 * n, rounded, in whole numbers."""
-    return (2 * percent * n + 100) // 200
+def rounded(thousandths, n):
+    """thousandths / 1000 * n, half rounded up, in whole numbers."""
+    return (2 * thousandths * n + 1000) // 2000
 
 
-@given(labels=few_classes.map(lambda labels: labels.astype(np.int16) * 3 - 2), percent=percentages, seed=seeds)
-@example(labels=np.repeat([0, 1], [20, 80]), percent=14, seed=0)
-@example(labels=np.repeat([0, 1], [100, 100]), percent=29, seed=0)  # 0.29 * 100 < 29 in binary
-def test_splits_are_partitions_in_proportion_and_in_random_order(labels, percent, seed):
-    assume(percent > 0)
-    counts, fraction = Counter(labels.tolist()), percent / 100
-    shares = {label: Fraction(percent, 100) * count for label, count in counts.items()}
+@given(labels=few_classes.map(lambda labels: labels.astype(np.int16) * 3 - 2), share=thousandths, seed=seeds)
+@example(labels=np.repeat([0, 1], [20, 80]), share=145, seed=0)  # 0.145 * 100 < 14.5 in binary
+@example(labels=np.repeat([0, 1], [100, 100]), share=290, seed=0)
+def test_splits_are_partitions_in_proportion_and_in_random_order(labels, share, seed):
+    assume(share > 0)
+    counts, fraction = Counter(labels.tolist()), share / 1000
+    shares = {label: Fraction(share, 1000) * count for label, count in counts.items()}
     try:
         rest, held_out = stratified_split(labels, fraction, rng(seed))
     except ArgumentError:
-        assert any(share < 1 or share > counts[label] - 1 for label, share in shares.items())
+        assert any(not 1 <= shares[label] <= counts[label] - 1 for label in counts)
         return
     assert sorted([*rest, *held_out]) == list(range(len(labels)))
-    assert len(held_out) == half_up(percent, len(labels))
+    assert len(held_out) == rounded(share, len(labels))
     held = Counter(labels[held_out].tolist())
     assert all(0 < held[label] < counts[label] and abs(held[label] - shares[label]) < 1 for label in counts)
     draws = rng(seed)
@@ -440,10 +440,10 @@ def test_subsets_are_in_proportion(labels, place, seed):
         assert abs(np.count_nonzero(labels[indices] == label) - Fraction(count * n, len(labels))) < 1
 
 
-@given(labels=few_classes, percent=percentages, seed=seeds)
-@example(labels=np.repeat([0, 1], 10), percent=25, seed=0)
-def test_a_subset_is_the_held_out_part_of_a_split(labels, percent, seed):
-    n = percent * len(labels) // 100
+@given(labels=few_classes, share=thousandths, seed=seeds)
+@example(labels=np.repeat([0, 1], 10), share=250, seed=0)
+def test_a_subset_is_the_held_out_part_of_a_split(labels, share, seed):
+    n = share * len(labels) // 1000
     assume(n > 0 and all(1 <= count * n / len(labels) <= count - 1 for count in Counter(labels.tolist()).values()))
     held_out = stratified_split(labels, Fraction(n, len(labels)), rng(seed))[1]
     np.testing.assert_array_equal(subset(labels, n, rng(seed)), held_out)
@@ -458,16 +458,17 @@ def test_subsets_that_do_not_exist():
 # Label noise.
 
 
-@given(labels=few_classes, percent=percentages, classes=st.integers(5, 256), seed=seeds)
-@example(labels=np.array([0, 255, 128], np.uint8), percent=100, classes=256, seed=0)
-@example(labels=np.full(9, 127, np.int8), percent=100, classes=128, seed=0)
-@example(labels=np.array([0, 1, 1, 0]), percent=100, classes=2, seed=0)
-def test_just_so_many_labels_are_wrong(labels, percent, classes, seed):
+@given(labels=few_classes, share=thousandths, classes=st.integers(5, 256), seed=seeds)
+@example(labels=np.array([0, 255, 128], np.uint8), share=1000, classes=256, seed=0)
+@example(labels=np.full(9, 127, np.int8), share=1000, classes=128, seed=0)
+@example(labels=np.array([2**60 + 1], np.uint64), share=1000, classes=2**61, seed=0)  # is no float64
+@example(labels=np.zeros(100, np.uint8), share=145, classes=2, seed=0)  # 0.145 * 100 < 14.5 in binary
+def test_just_so_many_labels_are_wrong(labels, share, classes, seed):
     labels.flags.writeable = False
-    noisy = corrupt_labels(labels, percent / 100, np.int64(classes), rng(seed))
+    noisy = corrupt_labels(labels, share / 1000, np.int64(classes), rng(seed))
     assert noisy.dtype == labels.dtype
     assert not np.shares_memory(noisy, labels)
-    number = half_up(percent, len(labels))
+    number = rounded(share, len(labels))
     assert np.count_nonzero(noisy != labels) == number
     assert ((noisy >= 0) & (noisy < classes)).all()
     draws, expected = rng(seed), labels.astype(int)

@@ -18,16 +18,9 @@ Contents = tuple[dict[str, NDArray[np.uint8]], dict[str, str]]
 
 @dataclass(frozen=True)
 class FileSet:
-    """The files that a data set consists of.
+    """The files that a data set consists of: how many, "four files", and who offers them, the end of an error.
 
-    Attributes
-    ----------
-    description
-        How many of what kind: "four files".
-    read
-        Reads them all from a folder; its second argument says what an error is to say was expected.
-    source
-        Who offers the files, the end of such an error.
+    `read` reads them all from a folder; its second argument is what an error says was expected.
     """
 
     description: str

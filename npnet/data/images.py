@@ -1,6 +1,7 @@
 """Images as experiments want them: each of mean zero and deviation one, or shifted at random.
 
-Both functions take images (n, ..., rows, columns) and return new arrays of the same shape.
+Both functions take images (n, ..., rows, columns), return new arrays of the same shape, and raise ArgumentError for
+arguments that are not as documented.
 """
 
 from typing import Any
@@ -28,8 +29,6 @@ def standardised(images: ArrayLike) -> NDArray[np.float32]:
 
     Raises
     ------
-    ArgumentError
-        For another shape or dtype.
     DataError
         For an image whose deviation is 0, and for NaN or inf; it names the image.
     """
@@ -70,11 +69,6 @@ def wrapped_shifts(images: NDArray[Any], most: int, rng: np.random.Generator) ->
         dy and dx are uniform integers from -most to most; 0 shifts nothing.
     rng
         Draws two integers for each image.
-
-    Raises
-    ------
-    ArgumentError
-        For images of fewer than three axes, or a `most` that is no integer of at least 0.
     """
     images = np.asarray(images)
     if images.ndim < 3:
