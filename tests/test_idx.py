@@ -1,16 +1,20 @@
+"""IDX files: every array there and back, and every damaged file refused."""
+
 import errno
 import gzip
 import re
 import struct
 import tracemalloc
-import zlib
+from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from npnet.data import idx
 from npnet.data.idx import encode, read_idx, write_idx
 from npnet.errors import ArgumentError, DataError
 
@@ -19,6 +23,10 @@ CODES = {"uint8": 0x08, "int8": 0x09, "int16": 0x0B, "int32": 0x0C, "float32": 0
 # The 2 x 3 int16 array [[1, -2, 3], [256, 0, -32768]], byte by byte.
 SMALL = bytes.fromhex("00000b02 00000002 00000003 0001 fffe 0003 0100 0000 8000")
 SMALL_ARRAY = np.array([[1, -2, 3], [256, 0, -32768]], np.int16)
+
+arrays = st.sampled_from(sorted(CODES)).flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,274 +44,241 @@ def refusal(path):
     with pytest.raises(DataError) as caught:
         read_idx(path)
     message = str(caught.value)
-    assert str(path) in message
     assert "\n" not in message
-    return message.replace(str(path), "PATH")
+    assert message.startswith(f"{path}: found ")
+    assert ", expected " in message
+    return message.removeprefix(f"{path}: ")
+
+
+def assert_same_bits(found, array):
+    assert found.dtype == array.dtype
+    assert found.shape == array.shape
+    assert found.tobytes() == array.tobytes()  # NaN and -0.0 included
+
+
+# There and back.
 
 
 @given(
-    array=st.sampled_from(sorted(CODES)).flatmap(
-        lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=4))
-    ),
+    array=arrays,
+    name=st.sampled_from(["x", "x.gz", "x.bin", "x.gz.txt"]),
     compress=st.booleans(),
     order=st.sampled_from("<>"),
     layout=st.sampled_from(["C", "F", "strided", "read-only"]),
 )
-def test_reading_gives_back_what_was_written(folder, array, compress, order, layout):
-    original = array.astype(array.dtype.newbyteorder(order))
-    if layout == "F":
-        original = np.array(original, order="F")
-    elif layout == "strided" and array.ndim:
+def test_reading_gives_back_what_was_written(folder, array, name, compress, order, layout):
+    original = array.astype(array.dtype.newbyteorder(order), order="F" if layout == "F" else "C")
+    if layout == "strided" and array.ndim:
         original = np.repeat(original, 2, axis=0)[::2]
     original.flags.writeable = layout != "read-only"
-    write_idx(folder / "round trip", original, compress=compress)
-    back = read_idx(folder / "round trip")
-    assert back.dtype == array.dtype
-    assert back.dtype.isnative
-    assert back.shape == array.shape
-    assert back.tobytes() == array.tobytes()  # bit for bit: NaN and -0.0 included
-    assert back.flags.writeable
-    assert back.flags.aligned
-    assert back.flags.c_contiguous
+    write_idx(folder / name, original, compress=compress)
+    for path in (folder / name, str(folder / name)):
+        found = read_idx(path)
+        assert_same_bits(found, array)
+        assert found.dtype.isnative
+        assert found.flags.carray
 
 
-@pytest.mark.parametrize(("dtype", "code"), CODES.items())
-def test_the_bytes_of_each_type(folder, dtype, code):
-    content = bytes([0, 0, code, 1, 0, 0, 0, 2]) + struct.pack(f">2{np.dtype(dtype).char}", 1, 2)
-    assert encode(np.array([1, 2], dtype)) == content
-    array = read_idx(written(folder, content))
-    assert array.dtype == dtype
-    assert array.tolist() == [1, 2]
+@given(array=arrays)
+def test_the_bytes_of_a_file(folder, array):
+    lengths = b"".join(struct.pack(">I", length) for length in array.shape)
+    elements = b"".join(struct.pack(f">{array.dtype.char}", element) for element in array.flat)
+    content = bytes([0, 0, CODES[array.dtype.name], array.ndim]) + lengths + elements
+    write_idx(folder / "plain", array)
+    write_idx(folder / "gzip", array, compress=True)
+    assert encode(array) == (folder / "plain").read_bytes() == content
+    compressed = (folder / "gzip").read_bytes()
+    assert gzip.decompress(compressed) == content
+    assert compressed[:8] == b"\x1f\x8b\x08\x00" + bytes(4)  # flags 0: no name; time stamp 0
 
 
 def test_a_file_byte_by_byte(folder):
-    assert encode(SMALL_ARRAY) == SMALL
-    np.testing.assert_array_equal(read_idx(written(folder, SMALL)), SMALL_ARRAY)
+    assert encode(SMALL_ARRAY) == encode(list(SMALL_ARRAY)) == SMALL
+    array = read_idx(written(folder, SMALL))
+    (folder / "file").unlink()
+    array[0, 0] = 9  # The array outlives its file.
+    np.testing.assert_array_equal(array, [[9, -2, 3], [256, 0, -32768]])
 
 
-def test_lists_and_scalars_are_arrays(folder):
-    write_idx(folder / "scalar", np.float32(2.5))
-    assert (folder / "scalar").read_bytes() == bytes.fromhex("00000d00 40200000")
-    scalar = read_idx(folder / "scalar")
-    assert isinstance(scalar, np.ndarray)
-    assert scalar.shape == ()
-    assert scalar == 2.5
-    assert encode([0.5]) == bytes.fromhex("00000e01 00000001 3fe0000000000000")
+def gzip_members(content, cuts, level):
+    """The content as one gzip member after the other, cut there."""
+    places = [0, *sorted(cut % (len(content) + 1) for cut in cuts), len(content)]
+    parts = [content[start:stop] for start, stop in pairwise(places)]
+    return b"".join(gzip.compress(part, level, mtime=0) for part in parts)
 
 
-@pytest.mark.parametrize("name", ["x.gz", "x", "x.bin", "x.gz.txt"])
-def test_gzip_is_recognised_under_any_name(folder, name):
-    for content in (SMALL, gzip.compress(SMALL)):
-        np.testing.assert_array_equal(read_idx(written(folder, content, name)), SMALL_ARRAY)
-        np.testing.assert_array_equal(read_idx(str(folder / name)), SMALL_ARRAY)
+@given(
+    array=arrays,
+    cuts=st.lists(st.integers(0, 300), max_size=4),
+    level=st.sampled_from([0, 9]),
+    chunk=st.integers(2, 40),
+)
+@example(array=np.zeros(1000, np.uint8), cuts=[], level=9, chunk=2)  # Much content from one chunk of the file.
+def test_gzip_members_and_chunks_may_meet_anywhere(folder, array, cuts, level, chunk):
+    for content in (encode(array), gzip_members(encode(array), cuts, level)):
+        path = written(folder, content)
+        with mock.patch.object(idx, "_CHUNK", chunk):
+            assert_same_bits(read_idx(path), array)
 
 
-def test_several_gzip_members_are_one_content(folder):
-    content = gzip.compress(SMALL[:3]) + gzip.compress(b"") + gzip.compress(SMALL[3:])
-    np.testing.assert_array_equal(read_idx(written(folder, content)), SMALL_ARRAY)
+def test_content_longer_than_one_chunk(folder):
+    array = np.arange(2**17, dtype=np.int32)
+    for compress in (False, True):
+        write_idx(folder / "long", array, compress=compress)
+        np.testing.assert_array_equal(read_idx(folder / "long"), array)
 
 
-@pytest.mark.parametrize("shift", range(-12, 3))
-def test_gzip_members_may_meet_anywhere(folder, shift):
-    # Stored, not compressed: the first member then ends just before, at or after 2**16 bytes of file.
-    array = np.zeros(2**16 - 8 - 28 + shift, np.uint8)
-    array[-1] = 7
-    content = gzip.compress(encode(array)[:-1], 0) + gzip.compress(b"\x07", 0)
-    np.testing.assert_array_equal(read_idx(written(folder, content)), array)
+# Damaged files.
 
 
-@pytest.mark.parametrize("compress", [False, True])
-@pytest.mark.parametrize("elements", [2**16 - 9, 2**16 - 8, 2**16 - 7, 3 * 2**16])
-def test_content_longer_than_one_piece(folder, compress, elements):
-    array = np.random.default_rng(0).integers(0, 256, elements, np.uint8)
-    write_idx(folder / "long", array, compress=compress)
-    np.testing.assert_array_equal(read_idx(folder / "long"), array)
-    blank = np.zeros(elements, np.uint8)  # compresses a thousandfold: much content from one piece of file
-    write_idx(folder / "long", blank, compress=compress)
-    np.testing.assert_array_equal(read_idx(folder / "long"), blank)
-
-
-def test_compressed_files_are_deterministic_and_anonymous(folder):
-    for name in ("a", "b"):
-        write_idx(folder / name, SMALL_ARRAY, compress=True)
-    content = (folder / "a").read_bytes()
-    assert content == (folder / "b").read_bytes()
-    assert content[:8] == b"\x1f\x8b\x08\x00" + bytes(4)  # flags 0: no name; time stamp 0
-    assert gzip.decompress(content) == SMALL
-    write_idx(folder / "a", SMALL_ARRAY)
-    assert (folder / "a").read_bytes() == SMALL
-
-
-@pytest.mark.parametrize("length", range(len(SMALL)))
-def test_cut_anywhere(folder, length):
-    message = refusal(written(folder, SMALL[:length]))
-    if length == 0:
-        assert message == "PATH is empty, expected an IDX file"
-    elif length < 4:
-        assert message == f"PATH is cut off inside its header: {length} bytes, expected at least 4"
-    elif length < 12:
-        assert message == f"PATH is cut off inside its header: {length} bytes, expected 12 for 2 axes"
+@given(array=arrays, place=st.integers(0, 500))
+@example(array=SMALL_ARRAY, place=3)
+@example(array=SMALL_ARRAY, place=11)
+@example(array=SMALL_ARRAY, place=12)
+def test_a_file_cut_anywhere_is_refused(folder, array, place):
+    content, header = encode(array), 4 + 4 * array.ndim
+    length = place % len(content)
+    if length < 4:
+        expected = f"found {length} bytes, expected an IDX file, of at least 4"
+    elif length < header:
+        expected = f"found {length} bytes, expected a header of {header} for {array.ndim} axes"
     else:
-        assert message == (f"PATH is cut off: {length - 12} bytes of data, expected 12 for shape (2, 3) of int16")
+        promised = f"{array.nbytes} for shape {array.shape} of {array.dtype}"
+        expected = f"found {length - header} bytes of data, expected {promised}"
+    assert refusal(written(folder, content[:length])) == expected
+    assert refusal(written(folder, gzip.compress(content[:length]))) == expected
 
 
-@pytest.mark.parametrize("content", [SMALL, encode(np.zeros(2**17, np.uint8))], ids=["small", "repetitive"])
-def test_gzip_cut_anywhere(folder, content):
-    compressed = gzip.compress(content)
-    for length in range(len(compressed)):
-        message = refusal(written(folder, compressed[:length]))
-        if length >= 2:
-            assert message == "PATH is cut off inside its gzip data"
+@given(array=arrays, place=st.integers(0, 500))
+@example(array=SMALL_ARRAY, place=-1)
+@example(array=np.zeros(2**17, np.uint8), place=-1)  # All of the numbers are there, but not the check sum.
+def test_gzip_data_cut_anywhere_are_refused(folder, array, place):
+    content = gzip.compress(encode(array))
+    length = 2 + place % (len(content) - 2)
+    expected = "found gzip data that is cut off, expected all of it"
+    assert refusal(written(folder, content[:length])) == expected
 
 
-def test_content_cut_before_it_was_compressed(folder):
-    assert refusal(written(folder, gzip.compress(b""))) == "PATH is empty, expected an IDX file"
-    message = refusal(written(folder, gzip.compress(SMALL[:-1])))
-    assert message == "PATH is cut off: 11 bytes of data, expected 12 for shape (2, 3) of int16"
+@given(array=arrays, tail=st.binary(min_size=1, max_size=40))
+@example(array=SMALL_ARRAY, tail=b"\0")  # gzip.open ignores zeros after the last member.
+@example(array=SMALL_ARRAY, tail=SMALL)
+def test_what_follows_the_last_element_is_refused(folder, array, tail):
+    content, size = encode(array), array.nbytes
+    expected = f"found more than {size} bytes of data, expected {size} for shape {array.shape} of {array.dtype}"
+    assert refusal(written(folder, content + tail)) == expected
+    assert refusal(written(folder, gzip.compress(content + tail))) == expected
+    assert refusal(written(folder, gzip.compress(content) + gzip.compress(tail))) == expected
+    cut_off = refusal(written(folder, gzip.compress(content) + gzip.compress(tail)[:-1]))
+    assert cut_off in (expected, "found gzip data that is cut off, expected all of it")
+    if not tail.startswith(b"\x1f\x8b"):
+        expected = "found other bytes after gzip data, expected the end or another gzip member"
+        assert refusal(written(folder, gzip.compress(content) + tail)) == expected
 
 
-@pytest.mark.parametrize("tail", [b"\0", b"\0" * 512, b"x", SMALL])
-def test_trailing_bytes(folder, tail):
-    expected = "PATH goes on after its last element, expected 12 bytes of data for shape (2, 3) of int16"
-    assert refusal(written(folder, SMALL + tail)) == expected
-    assert refusal(written(folder, gzip.compress(SMALL + tail))) == expected
-    assert refusal(written(folder, gzip.compress(SMALL) + gzip.compress(tail))) == expected
-    assert refusal(written(folder, gzip.compress(SMALL) + tail)) == (
-        "PATH goes on after its gzip data, expected its end or another gzip member"
-    )
-
-
-def test_a_second_gzip_member_cut_off(folder):
-    message = refusal(written(folder, gzip.compress(SMALL) + gzip.compress(b"")[:-1]))
-    assert message == "PATH is cut off inside its gzip data"
+@given(array=arrays, place=st.integers(0, 500), bit=st.integers(0, 7))
+def test_a_flipped_bit_in_gzip_data_never_gives_other_numbers(folder, array, place, bit):
+    content = bytearray(gzip.compress(encode(array), mtime=0))
+    content[place % len(content)] ^= 1 << bit
+    try:
+        found = read_idx(written(folder, content))
+    except DataError:
+        return
+    assert_same_bits(found, array)  # The time stamp and the like are nobody's data.
 
 
 @pytest.mark.parametrize("place", [-8, -1])
 def test_gzip_check_sums_are_checked(folder, place):
     content = bytearray(gzip.compress(SMALL))
     content[place] ^= 1
-    assert re.fullmatch(r"PATH has damaged gzip data \(.*check.*\)", refusal(written(folder, content)))
+    message = refusal(written(folder, content))
+    assert re.fullmatch(r"found damaged gzip data \(.*check.*\), expected it intact", message)
 
 
-@given(place=st.integers(0, 200), bit=st.integers(0, 7))
-def test_a_flipped_bit_in_gzip_data_never_gives_other_numbers(folder, place, bit):
-    array = np.random.default_rng(0).integers(0, 99, 100, np.uint8)
-    content = bytearray(gzip.compress(encode(array), mtime=0))
-    content[place % len(content)] ^= 1 << bit
-    try:
-        back = read_idx(written(folder, content))
-    except DataError:
-        return
-    np.testing.assert_array_equal(back, array)  # the time stamp and the like are nobody's data
-
-
-@given(
-    magic=st.binary(min_size=4, max_size=4).filter(
-        lambda m: m[:2] != b"\x1f\x8b" and (m[:2] != b"\0\0" or m[2] not in CODES.values())
-    )
-)
-def test_wrong_magic(folder, magic):
-    assert refusal(written(folder, magic + SMALL)) == (
-        f"PATH is not an IDX file: it begins with {magic.hex(' ')},"
-        " expected 00 00, a type code (08 09 0b 0c 0d 0e) and the number of axes"
+@given(magic=st.binary(min_size=4, max_size=4), tail=st.binary(max_size=20))
+@example(magic=bytes.fromhex("00000a01"), tail=SMALL)
+@example(magic=bytes.fromhex("01000801"), tail=SMALL)
+@example(magic=bytes.fromhex("00010801"), tail=SMALL)
+def test_files_of_another_format(folder, magic, tail):
+    assume(magic[:2] != b"\x1f\x8b" and (magic[:2] != b"\0\0" or magic[2] not in CODES.values()))
+    assert refusal(written(folder, magic + tail)) == (
+        f"found {magic.hex(' ')} at its beginning,"
+        " expected an IDX file, that is 00 00, a type code (08 09 0b 0c 0d 0e) and the number of axes"
     )
 
 
-@pytest.mark.parametrize("magic", ["01000801", "00010801", "00000a01", "00000701", "00000f01", "504b0304"])
-def test_near_magic(folder, magic):
-    assert "is not an IDX file" in refusal(written(folder, bytes.fromhex(magic) + bytes(8)))
-
-
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-@pytest.mark.parametrize("rank", [2, 64, 255])
-def test_a_header_that_promises_the_world_allocates_nothing(folder, pack, rank):
-    path = written(folder, pack(bytes([0, 0, 0x0E, rank]) + b"\xff" * (4 * rank + 5)))
+def refusal_without_memory(path):
     tracemalloc.start()
     try:
         message = refusal(path)
-        peak = tracemalloc.get_traced_memory()[1]
+        assert tracemalloc.get_traced_memory()[1] < 2**21
     finally:
         tracemalloc.stop()
-    assert peak < 2**21
-    assert f"5 bytes of data, expected {8 * (2**32 - 1) ** rank} for shape" in message
+    return message
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("axes", [2, 64, 255])
+def test_a_header_that_promises_the_world_allocates_nothing(folder, pack, axes):
+    path = written(folder, pack(bytes([0, 0, 0x0E, axes]) + b"\xff" * (4 * axes + 5)))
+    expected = f"found 5 bytes of data, expected {8 * (2**32 - 1) ** axes} for shape "
+    assert refusal_without_memory(path).startswith(expected)
 
 
 @pytest.mark.parametrize("promised", [0, 10])
 def test_a_gzip_bomb_is_not_expanded(folder, promised):
-    bomb = gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, promised]) + bytes(2**25))
-    path = written(folder, bomb)
-    tracemalloc.start()
-    try:
-        message = refusal(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 2**21
-    assert "goes on after its last element" in message
+    path = written(folder, gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, promised]) + bytes(2**25)))
+    assert refusal_without_memory(path).startswith(f"found more than {promised} bytes of data, ")
 
 
 def test_shapes_beyond_numpy(folder):
     ones = struct.pack(">65I", *[1] * 65)
     assert read_idx(written(folder, bytes([0, 0, 8, 64]) + ones[:-4] + b"\x07")).shape == (1,) * 64
     message = refusal(written(folder, bytes([0, 0, 8, 65]) + ones + b"\x07"))
-    assert message.startswith("PATH has 65 axes of a shape that NumPy cannot hold (")
+    assert message.startswith("found 65 axes, expected a shape that NumPy can hold (")
     message = refusal(written(folder, bytes([0, 0, 8, 4, 0, 0, 0, 0]) + b"\xff" * 12))
-    assert message.startswith("PATH has 4 axes of a shape that NumPy cannot hold (")
+    assert message.startswith("found 4 axes, expected a shape that NumPy can hold (")
+
+
+# Files that cannot be read, arrays that cannot be written.
 
 
 def test_files_that_cannot_be_read(folder):
-    assert refusal(folder / "none") == "cannot read PATH: No such file or directory"
-    assert refusal(folder) == "cannot read PATH: Is a directory"
-    plain = written(folder, SMALL)
-    assert refusal(plain / "below") == "cannot read PATH: Not a directory"
+    below = written(folder, SMALL) / "below"
+    for path, reason in (
+        (folder / "none", "No such file or directory"),
+        (folder, "Is a directory"),
+        (below, "Not a directory"),
+    ):
+        assert refusal(path) == f"found nothing readable ({reason}), expected an IDX file"
 
 
-def test_a_read_that_fails_halfway(folder, monkeypatch):
-    class Broken:
-        def __init__(self, *arguments):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *arguments):
-            return None
-
-        def read(self, size):
-            raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr("builtins.open", Broken)
-    with pytest.raises(DataError, match=r"^cannot read disk: Input/output error$"):
-        read_idx("disk")
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "no answer"), OSError("no answer")])
+def test_a_read_that_fails_halfway(folder, error):
+    path = written(folder, SMALL)
+    with mock.patch("builtins.open", mock.mock_open()) as opened:
+        opened.return_value.read.side_effect = error
+        assert refusal(path) == "found nothing readable (no answer), expected an IDX file"
 
 
 def test_places_that_cannot_be_written(folder):
     for place, reason in ((folder, "Is a directory"), (folder / "none" / "x", "No such file or directory")):
-        with pytest.raises(DataError, match=re.escape(f"cannot write {place}: {reason}")):
+        with pytest.raises(DataError, match=re.escape(f"{place}: found nothing writeable ({reason}), expected a file")):
             write_idx(place, SMALL_ARRAY)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int64", "uint16", "uint32", "uint64", "float16", "complex64", "U3", "O"])
+@given(dtype=hnp.scalar_dtypes().filter(lambda dtype: dtype.newbyteorder("=").name not in CODES))
+@example(dtype=np.dtype("O"))
 def test_types_that_idx_has_no_code_for(folder, dtype):
     path = folder / "unwritten"
     with pytest.raises(ArgumentError) as caught:
         write_idx(path, np.zeros(2, dtype))
-    assert str(caught.value) == (
-        f"array has dtype {np.dtype(dtype)}, expected one that IDX can hold:"
-        " uint8, int8, int16, int32, float32, float64"
-    )
+    accepted = "uint8, int8, int16, int32, float32, float64"
+    assert str(caught.value) == f"array: found dtype {dtype}, expected one that IDX can hold: {accepted}"
     assert not path.exists()
 
 
 def test_axes_that_idx_has_no_room_for():
     assert encode(np.empty((0, 2**32 - 1), np.uint8)) == bytes.fromhex("00000802 00000000 ffffffff")
-    with pytest.raises(ArgumentError, match=r"shape \(0, 4294967296\), expected axes no longer than 2\*\*32 - 1"):
+    expected = r"^array: found shape \(0, 4294967296\), expected axes of at most 4294967295$"
+    with pytest.raises(ArgumentError, match=expected):
         encode(np.empty((0, 2**32), np.uint8))
-
-
-def test_the_array_read_outlives_its_file(folder):
-    path = written(folder, zlib.compress(SMALL, wbits=31))
-    array = read_idx(path)
-    path.unlink()
-    array[0, 0] = 9
-    np.testing.assert_array_equal(array, [[9, -2, 3], [256, 0, -32768]])

@@ -2,169 +2,131 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+from npnet.data import images as module
 from npnet.data.images import standardised, wrapped_shifts
 from npnet.errors import ArgumentError, DataError
 
-# More than the images that are worked on at one time.
-MANY = 300
+shapes = hnp.array_shapes(min_dims=2, max_dims=4, min_side=1, max_side=5).filter(lambda shape: np.prod(shape[1:]) > 1)
+seeds = st.integers(0, 2**32 - 1)
 
 
-def generator(seed=0):
+def arrays(shapes):
+    """Images of whole numbers that every dtype holds."""
+    return st.sampled_from([np.uint8, np.float16, np.float32, np.float64]).flatmap(
+        lambda dtype: hnp.arrays(dtype, shapes, elements=st.integers(0, 255))
+    )
+
+
+def rng(seed=0):
     return np.random.default_rng(seed)
+
+
+def refusal(error, function, *arguments):
+    with pytest.raises(error) as caught:
+        function(*arguments)
+    return str(caught.value)
+
+
+@pytest.fixture(autouse=True)
+def _a_small_block(monkeypatch):
+    """So that a few images are more than are worked on at one time."""
+    monkeypatch.setattr(module, "_BLOCK", 2)
 
 
 # Standardised.
 
 
-def test_by_hand():
-    found = standardised(np.array([[[0, 2]], [[7, 5]]], dtype=np.uint8))
-    assert found.dtype == np.float32
-    assert found.tolist() == [[[-1, 1]], [[1, -1]]]
-    third = np.float32(1 / np.sqrt(3))
-    np.testing.assert_allclose(standardised([[1.0, 1, 1, 5]]), [[-third, -third, -third, 3 * third]], rtol=1e-7)
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@given(shape=st.sampled_from([(1, 2), (4, 3, 5), (2, 3, 2, 4)]), seed=st.integers(0, 99))
-def test_mean_0_and_deviation_1_whatever_scale_and_offset(dtype, shape, seed):
-    images = generator(seed).permuted(np.arange(np.prod(shape)).reshape(shape[0], -1) * 3, axis=1)
-    images = images.reshape(shape).astype(dtype)
-    found = standardised(images)
-    assert found.shape == shape
-    flat = found.reshape(shape[0], -1).astype(np.float64)
-    np.testing.assert_allclose(flat.mean(axis=1), 0, atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(flat, axis=1), np.sqrt(flat.shape[1]), rtol=1e-6)
-    np.testing.assert_allclose(standardised(images * 0.25 + 7), found, rtol=1e-5, atol=1e-5)
-
-
-def test_each_image_by_itself():
-    images = generator().random((MANY, 2, 3))
-    images[1::2] *= 100
-    found = standardised(images)
-    assert np.array_equal(found, np.concatenate([standardised(image[None]) for image in images]))
-
-
-@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
-def test_no_scale_is_too_large_or_too_small(scale):
-    images = generator().standard_normal((3, 7))
-    np.testing.assert_allclose(standardised(images * scale), standardised(images), rtol=1e-6)
-
-
-def test_read_only_and_strided_images_are_left_alone():
-    images = generator().integers(0, 255, (3, 4, 5), dtype=np.uint8)
-    kept = images.copy()
+@given(images=arrays(shapes), scale=st.sampled_from([1e-300, 1e-9, 0.25, 3, 1e300]))
+@example(images=np.array([[0, 2], [7, 5]], np.uint8), scale=1)
+def test_each_image_has_mean_0_and_deviation_1_whatever_scale_and_offset(images, scale):
+    flat = images.reshape(len(images), -1).astype(np.float64)
+    assume(np.ptp(flat, axis=1).all())
+    before = images.copy()
     images.flags.writeable = False
-    wanted = standardised(images)
-    assert np.array_equal(images, kept)
-    assert np.array_equal(standardised(np.asfortranarray(images)), wanted)
-    assert np.array_equal(standardised(np.repeat(images, 2, axis=2)[:, :, ::2]), wanted)
-    floats = images.astype(np.float64)
-    standardised(floats)
-    assert np.array_equal(floats, kept)
+    found = standardised(images)
+    np.testing.assert_array_equal(images, before)
+    assert found.dtype == np.float32
+    expected = (flat - flat.mean(axis=1, keepdims=True)) / flat.std(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected.reshape(images.shape), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(standardised(scale * images.astype(np.float64)), found, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(standardised(images.astype(np.float64) + 7.5), found, rtol=1e-6, atol=1e-6)
+    same = [np.asfortranarray(images), np.repeat(images, 2, axis=1)[:, ::2], list(images)]
+    for form in same:
+        np.testing.assert_array_equal(standardised(form), found)
+    np.testing.assert_array_equal(np.concatenate([standardised(image[None]) for image in images]), found)
 
 
-@pytest.mark.parametrize("value", [0, 0.1, 1 / 3, 255, -1e9])
-@pytest.mark.parametrize("image", [0, 280])
-def test_an_image_of_one_value_is_refused(value, image):
-    images = generator().random((MANY, 28, 3))
+@given(
+    images=arrays(shapes),
+    place=st.integers(0, 4),
+    value=st.floats(width=16, allow_nan=False, allow_infinity=False),
+)
+@example(images=np.array([[0.0, 1, 2], [0, 1, 2], [0, 1, 2]]), place=2, value=0.1)  # Its mean is not exactly 0.1.
+def test_an_image_of_one_value_is_refused(images, place, value):
+    images = images.astype(np.float64)
+    images.reshape(len(images), -1)[:, 0] = 300
+    image = place % len(images)
     images[image] = value
-    with pytest.raises(DataError) as error:
-        standardised(images)
-    assert str(error.value) == f"images: found deviation 0 in image {image}, expected pixels that differ"
+    expected = f"images: found deviation 0 in image {image}, expected pixels that differ"
+    assert refusal(DataError, standardised, images) == expected
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("image", [0, 280])
-def test_an_image_that_is_not_finite_is_refused(value, image):
-    images = generator().random((MANY, 2, 3))
-    images[image, 1, 1] = value
-    with pytest.raises(DataError) as error:
-        standardised(images)
-    assert str(error.value) == f"images: found NaN or inf in image {image}, expected finite numbers"
+@given(images=arrays(shapes), place=st.integers(0, 600), value=st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_an_image_that_is_not_finite_is_refused(images, place, value):
+    images = images.astype(np.float32)
+    images.reshape(len(images), -1)[:, 0] = 300
+    image = place % images.size // images[0].size
+    images.flat[place % images.size] = value
+    assume(np.ptp(images[:image].reshape(image, images[0].size), axis=1).all())
+    expected = f"images: found NaN or inf in image {image}, expected finite numbers"
+    assert refusal(DataError, standardised, images) == expected
 
 
 @pytest.mark.parametrize(
-    ("images", "message"),
+    ("images", "found"),
     [
-        (np.zeros(5), "images: found shape (5,), expected (n, ...) with at least one pixel"),
-        (np.zeros((0, 5)), "images: found shape (0, 5), expected (n, ...) with at least one pixel"),
-        (np.zeros((5, 0)), "images: found shape (5, 0), expected (n, ...) with at least one pixel"),
-        (np.zeros((2, 2), int), "images: found dtype int64, expected uint8 or floating-point numbers"),
-        (np.zeros((2, 2), complex), "images: found dtype complex128, expected uint8 or floating-point numbers"),
+        (np.zeros(5), "shape (5,), expected (n, ...) with at least one pixel"),
+        (np.zeros((0, 5)), "shape (0, 5), expected (n, ...) with at least one pixel"),
+        (np.zeros((5, 0)), "shape (5, 0), expected (n, ...) with at least one pixel"),
+        (np.zeros((2, 2), bool), "bool, expected uint8 or floating-point numbers"),
+        (np.zeros((2, 2), int), "int64, expected uint8 or floating-point numbers"),
+        (np.zeros((2, 2), complex), "complex128, expected uint8 or floating-point numbers"),
     ],
 )
-def test_what_cannot_be_standardised(images, message):
-    with pytest.raises(ArgumentError) as error:
-        standardised(images)
-    assert str(error.value) == message
+def test_what_cannot_be_standardised(images, found):
+    assert refusal(ArgumentError, standardised, images) == f"images: found {found}"
 
 
 # Shifts.
 
 
-def shifts_of(images, moved):
-    """The (dy, dx) of every image, each modulo the size: pixels must differ."""
-    found = []
-    for image, other in zip(images, moved, strict=True):
-        (shift,) = [
-            (dy, dx)
-            for dy in range(image.shape[-2])
-            for dx in range(image.shape[-1])
-            if np.array_equal(np.roll(image, (dy, dx), axis=(-2, -1)), other)
-        ]
-        found.append(shift)
-    return found
-
-
 @given(
-    shape=st.sampled_from([(5, 4, 7), (3, 6, 3), (2, 3, 4, 5), (2, 1, 2, 3, 4)]),
+    images=arrays(hnp.array_shapes(min_dims=3, max_dims=5, min_side=1, max_side=5)),
     most=st.integers(0, 9),
-    seed=st.integers(0, 99),
+    seed=seeds,
 )
-def test_every_image_is_rolled_by_at_most_so_much(shape, most, seed):
-    images = np.arange(np.prod(shape)).reshape(shape)
-    moved = wrapped_shifts(images, most, generator(seed))
-    assert (moved.shape, moved.dtype) == (shape, images.dtype)
-    allowed = [{shift % size for shift in range(-most, most + 1)} for size in shape[-2:]]
-    for dy, dx in shifts_of(images, moved):
-        assert dy in allowed[0]
-        assert dx in allowed[1]
-
-
-def test_all_shifts_are_equally_likely():
-    """Of n images, n/25 have each of the 25 shifts, with a deviation of sqrt(n 24/625); five of them are allowed."""
-    n = 5000
-    image = np.arange(25, dtype=np.uint8).reshape(5, 5)
-    moved = wrapped_shifts(np.broadcast_to(image, (n, 5, 5)), 2, generator())
-    # The place of pixel 0 is the shift.
-    counts = np.bincount(moved.reshape(n, -1).argmin(axis=1), minlength=25)
-    assert np.abs(counts - n / 25).max() < 5 * np.sqrt(n * 24 / 625)
-
-
-def test_no_shift_is_a_copy():
-    images = generator().random((3, 4, 5)).astype(np.float32)
+def test_every_image_is_rolled_by_its_own_draw(images, most, seed):
     images.flags.writeable = False
-    moved = wrapped_shifts(images, 0, generator())
-    assert np.array_equal(moved, images)
-    assert moved.dtype == np.float32
+    down, right = rng(seed).integers(-most, most, (2, len(images)), endpoint=True)
+    rolled = [np.roll(image, shift, (-2, -1)) for image, *shift in zip(images, down, right, strict=True)]
+    moved = wrapped_shifts(images, np.int64(most), rng(seed))
+    np.testing.assert_array_equal(moved, rolled, strict=True)
     assert not np.shares_memory(moved, images)
     assert moved.flags.writeable
 
 
-def test_seeds_of_shifts():
-    images = np.arange(20 * 36).reshape(20, 6, 6)
-    first, same, other = (wrapped_shifts(images, 3, generator(seed)) for seed in (0, 0, 1))
-    assert np.array_equal(first, same)
-    assert not np.array_equal(first, other)
-    rng = generator()
-    assert not np.array_equal(wrapped_shifts(images, 3, rng), wrapped_shifts(images, 3, rng))
+def test_the_next_draw_differs():
+    images, generator = np.arange(20 * 36).reshape(20, 6, 6), rng()
+    assert not np.array_equal(wrapped_shifts(images, 3, generator), wrapped_shifts(images, 3, generator))
 
 
 def test_what_cannot_be_shifted():
-    with pytest.raises(ArgumentError, match=r"^images: found shape \(3, 784\), expected \(n, \.\.\., rows, columns\)$"):
-        wrapped_shifts(np.zeros((3, 784)), 1, generator())
-    with pytest.raises(ArgumentError, match=r"^most: found -1, expected at least 0$"):
-        wrapped_shifts(np.zeros((3, 2, 2)), -1, generator())
+    expected = "images: found shape (3, 784), expected (n, ..., rows, columns)"
+    assert refusal(ArgumentError, wrapped_shifts, np.zeros((3, 784)), 1, rng()) == expected
+    for most in (-1, 1.0, True, np.nan, "1", None):
+        expected = f"most: found {most!r}, expected an integer of at least 0"
+        assert refusal(ArgumentError, wrapped_shifts, np.zeros((3, 2, 2)), most, rng()) == expected

@@ -16,7 +16,7 @@ from experiments.sensitivity import figures, measures, portraits, protocol, summ
 from experiments.sensitivity.correlations import PREDICTORS
 from experiments.sensitivity.judgements import CLAIMS
 from experiments.sensitivity.protocol import PAIRS, PORTRAITS, SWEEP, Scale
-from npnet.data.cifar import write_cifar10
+from npnet.data.cifar import encode
 from npnet.data.datasets import load
 from npnet.data.idx import read_idx, write_idx
 from npnet.errors import DataError
@@ -319,7 +319,8 @@ def test_cifar10_in_its_folder(tmp_path, capsys):
     rng = np.random.default_rng(0)
     labels = np.tile(np.arange(10, dtype=np.uint8), 4)
     for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
-        write_cifar10(tmp_path / f"{name}.bin", rng.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8), labels)
+        images = rng.integers(0, 256, (40, 3, 32, 32), dtype=np.uint8)
+        (tmp_path / f"{name}.bin").write_bytes(encode(images, labels))
     assert chosen(capsys, "--dataset", "cifar10", "--data", tmp_path) == (["cifar10"], "")
 
 

@@ -1,7 +1,7 @@
 """Corrupted images, to see how a trained network degrades.
 
-Every function takes images as uint8, scaled here by 1/255 to float32, or as floats in [0, 1], whose dtype is
-kept, and returns new floats of the same shape, clipped to [0, 1] as the papers do. A generator in the same
+Every function takes images of any shape as uint8, scaled here by 1/255 to float32, or as floats in [0, 1], whose
+dtype is kept, and returns new floats of the same shape, clipped to [0, 1] as the papers do. A generator in the same
 state gives the same bits. A corruption of no strength returns the scaled images and draws nothing.
 
 All raise DataError for images of another dtype or with a value outside [0, 1] (NaN included), and
@@ -13,14 +13,14 @@ arXiv 2507.16278 (occlusion).
 """
 
 import math
-from collections.abc import Mapping
-from numbers import Integral
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet import arguments
 from npnet.errors import ArgumentError, DataError
 
 Floats = NDArray[np.floating[Any]]
@@ -44,16 +44,16 @@ def gaussian_noise(images: NDArray[Any], sigma: float, rng: np.random.Generator)
 
     Parameters
     ----------
-    images : any shape.
-    sigma : standard deviation before clipping, 0 <= sigma < inf; 0 is the identity.
+    sigma
+        Standard deviation before clipping, 0 <= sigma < inf; 0 is the identity.
     """
-    if not 0 <= sigma < math.inf:
-        raise ArgumentError(f"sigma is {sigma}, expected 0 <= sigma < inf")
+    sigma = arguments.number("sigma", sigma, 0)
     clean = _scaled(images)
     if sigma == 0:
         return clean
     noisy = rng.standard_normal(clean.shape, np.float64 if clean.itemsize >= 8 else np.float32)
-    noisy *= float(sigma)
+    with np.errstate(over="ignore"):  # What overflows is clipped.
+        noisy *= sigma
     noisy += clean
     return np.asarray(np.clip(noisy, 0, 1, out=noisy), dtype=clean.dtype)
 
@@ -63,14 +63,13 @@ def shot_noise(images: NDArray[Any], rate: float, rng: np.random.Generator) -> F
 
     Parameters
     ----------
-    images : any shape.
-    rate : mean number of photons of a white pixel, 0 < rate <= 1e18; ``math.inf`` is the identity.
+    rate
+        Mean number of photons of a white pixel, 0 < rate <= 1e18; ``math.inf`` is the identity.
     """
-    if not (0 < rate <= _MAX_RATE or rate == math.inf):
-        raise ArgumentError(f"rate is {rate}, expected 0 < rate <= {_MAX_RATE:g} or inf")
+    if isinstance(rate, float | np.floating) and rate == math.inf:
+        return _scaled(images)
+    rate = arguments.number("rate", rate, 0, _MAX_RATE, above=True, note=", or inf")
     clean = _scaled(images)
-    if rate == math.inf:
-        return clean
     counts = rng.poisson(clean.astype(np.float64) * rate)
     return np.asarray(np.minimum(counts / rate, 1), dtype=clean.dtype)
 
@@ -80,17 +79,16 @@ def impulse_noise(images: NDArray[Any], share: float, rng: np.random.Generator) 
 
     Parameters
     ----------
-    images : any shape.
-    share : probability that a pixel is hit, 0 <= share <= 1; 0 is the identity.
+    share
+        Probability that a pixel is hit, 0 <= share <= 1; 0 is the identity.
     """
-    if not 0 <= share <= 1:
-        raise ArgumentError(f"share is {share}, expected 0 <= share <= 1")
+    share = arguments.number("share", share, 0, 1)
     noisy = _scaled(images)
     if share > 0:
         # One draw decides both whether a pixel is hit and by what.
         draws = rng.random(noisy.shape, np.float32)
-        noisy[draws < float(share)] = 1
-        noisy[draws < float(share) / 2] = 0
+        noisy[draws < share] = 1
+        noisy[draws < share / 2] = 0
     return noisy
 
 
@@ -99,42 +97,44 @@ def occlude(images: NDArray[Any], size: int, rng: np.random.Generator) -> Floats
 
     Parameters
     ----------
-    images : shape (..., rows, columns), with at least one leading axis: flat images have no patches.
-    size : side of the patch in pixels, 0 <= size <= min(rows, columns); 0 is the identity.
+    images
+        (n, ..., rows, columns): flat images have no patches. The patch is the same in all channels of an image.
+    size
+        Side of the patch in pixels, 0 <= size <= min(rows, columns); 0 is the identity.
     """
     shape = np.shape(images)
     if len(shape) < 3:
-        raise ArgumentError(f"images have shape {shape}, expected (n, rows, columns)")
-    *several, rows, columns = shape
-    if not isinstance(size, Integral) or not 0 <= size <= min(rows, columns):
-        raise ArgumentError(f"size is {size}, expected an integer from 0 to {min(rows, columns)} in {rows} x {columns}")
+        raise ArgumentError(f"images: found shape {shape}, expected (n, ..., rows, columns)")
+    n, *channels, rows, columns = shape
+    size = arguments.integer("size", size, 0, min(rows, columns), f" in {rows} x {columns} pixels")
     patched = _scaled(images)
     if size > 0:
-        top = rng.integers(0, rows - size, (*several, 1), endpoint=True)
-        left = rng.integers(0, columns - size, (*several, 1), endpoint=True)
-        row, column = np.arange(rows), np.arange(columns)
-        in_rows = (row >= top) & (row < top + size)
-        in_columns = (column >= left) & (column < left + size)
-        patched[in_rows[..., :, None] & in_columns[..., None, :]] = 0
+        one_per_image = (n, *(1 for _ in channels), 1, 1)
+        top = rng.integers(0, rows - size, one_per_image, endpoint=True)
+        left = rng.integers(0, columns - size, one_per_image, endpoint=True)
+        row, column = np.arange(rows)[:, None], np.arange(columns)
+        inside = (top <= row) & (row < top + size) & (left <= column) & (column < left + size)
+        np.copyto(patched, 0, where=inside)
     return patched
 
 
-_CORRUPTIONS = {corruption.__name__: corruption for corruption in (gaussian_noise, shot_noise, impulse_noise, occlude)}
+_CORRUPTIONS: dict[str, Callable[..., Floats]] = {
+    corruption.__name__: corruption for corruption in (gaussian_noise, shot_noise, impulse_noise, occlude)
+}
 
 
 def corrupt(images: NDArray[Any], name: str, severity: int, rng: np.random.Generator) -> Floats:
-    """Apply a corruption by name at one of the strengths of `SEVERITIES`.
+    """Apply a corruption at one of the strengths of `SEVERITIES`.
 
     Parameters
     ----------
-    images : shape (..., rows, columns) for "occlude", any shape for the others.
-    name : a key of `SEVERITIES`.
-    severity : 0 to 5; 0 is the identity.
+    name
+        A key of `SEVERITIES`.
+    severity
+        0 to 5; 0 is the identity.
     """
-    if name not in SEVERITIES:
-        raise ArgumentError(f"name is {name!r}, expected one of {', '.join(map(repr, SEVERITIES))}")
-    if not isinstance(severity, Integral) or not 0 <= severity <= 5:
-        raise ArgumentError(f"severity is {severity}, expected an integer from 0 to 5")
+    arguments.one_of("name", name, tuple(SEVERITIES))
+    severity = arguments.integer("severity", severity, 0, 5)
     if severity == 0:
         return _scaled(images)
     return _CORRUPTIONS[name](images, SEVERITIES[name][severity - 1], rng)
@@ -146,9 +146,9 @@ def _scaled(images: NDArray[Any]) -> Floats:
     if images.dtype == np.uint8:
         return np.asarray(np.divide(images, 255, dtype=np.float32, order="C"))
     if not np.issubdtype(images.dtype, np.floating):
-        raise DataError(f"images are {images.dtype}, expected uint8, or floats in [0, 1]")
+        raise DataError(f"images: found {images.dtype}, expected uint8, or floats in [0, 1]")
     outside = ~((images >= 0) & (images <= 1))
     if outside.any():
         index = tuple(int(i) for i in np.unravel_index(outside.argmax(), images.shape))
-        raise DataError(f"images hold {images[index]} at index {index}, expected values in [0, 1]")
+        raise DataError(f"images: found {images[index]} at index {index}, expected values in [0, 1]")
     return np.array(images, order="C")

@@ -12,49 +12,38 @@ from numpy.typing import NDArray
 from npnet.data import cifar, idx
 from npnet.errors import DataError
 
-Parts = tuple[dict[str, NDArray[np.uint8]], dict[str, str]]
+#: The four arrays of a `Dataset` by name, each uint8, and its checksums.
+Contents = tuple[dict[str, NDArray[np.uint8]], dict[str, str]]
 
 
 @dataclass(frozen=True)
 class FileSet:
-    """The files that a data set consists of.
+    """The files that a data set consists of: how many, "four files", and who offers them, the end of an error.
 
-    Attributes
-    ----------
-    number : how many they are, in letters.
-    read : reads them all from a folder; its second argument ends the sentence that says that one is missing.
-    hint : what else that sentence says: who offers the files.
+    `read` reads them all from a folder; its second argument is what an error says was expected.
     """
 
-    number: str
-    read: Callable[[Path, str], Parts]
-    hint: str = ""
+    description: str
+    read: Callable[[Path, str], Contents]
+    source: str = ""
 
 
-def read_folder(name: str, folder: Path) -> Parts:
-    """Read all files of a data set.
-
-    Parameters
-    ----------
-    name : one of `SETS`.
-    folder : folder with the files that `npnet.data.datasets.load` describes.
-
-    Returns
-    -------
-    arrays : train_images, train_labels, test_images and test_labels, each uint8.
-    checksums : standard file name -> SHA-256 (hexadecimal) of the file's content once decompressed.
+def read_folder(name: str, folder: Path) -> Contents:
+    """Read all files of the data set of this name in `SETS`, as `npnet.data.datasets.load` describes them.
 
     Raises
     ------
-    DataError : if a file is missing or broken, or the files do not fit together.
+    DataError
+        If a file is missing or broken, or the files do not fit together.
     """
     files = SETS[name]
+    wanted = f"the {files.description} of {name}{files.source}"
     if not os.path.isdir(folder):
-        raise DataError(f"{folder} is not a folder, expected the {files.number} files of {name} there{files.hint}")
-    return files.read(folder, f"files of {name}{files.hint}")
+        raise DataError(f"{folder}: found no folder, expected one with {wanted}")
+    return files.read(folder, wanted)
 
 
-def _read_idx_files(folder: Path, wanted: str) -> Parts:
+def _read_idx_files(folder: Path, wanted: str) -> Contents:
     paths: dict[str, Path] = {}
     arrays: dict[str, NDArray[np.uint8]] = {}
     checksums: dict[str, str] = {}
@@ -63,23 +52,23 @@ def _read_idx_files(folder: Path, wanted: str) -> Parts:
             file = f"{prefix}-{kind}-idx{rank}-ubyte"
             path = next((p for p in (folder / file, folder / f"{file}.gz") if os.path.exists(p)), None)
             if path is None:
-                raise DataError(f"{folder} has neither {file} nor {file}.gz, {wanted}")
+                raise DataError(f"{folder}: found neither {file} nor {file}.gz, expected {wanted}")
             array = idx.read_idx(path)
             if array.ndim != rank or array.dtype != np.uint8:
-                raise DataError(f"{path} holds {array.dtype} of rank {array.ndim}, expected uint8 of rank {rank}")
+                raise DataError(f"{path}: found {array.dtype} of rank {array.ndim}, expected uint8 of rank {rank}")
             paths[f"{part}_{kind}"], arrays[f"{part}_{kind}"] = path, array
             checksums[file] = hashlib.sha256(idx.encode(array)).hexdigest()
         images, labels = f"{part}_images", f"{part}_labels"
         if (n := len(arrays[images])) != (m := len(arrays[labels])):
-            raise DataError(f"{paths[images]} holds {n} images and {paths[labels]} {m} labels, expected equal numbers")
+            raise DataError(f"{paths[labels]}: found {m} labels, expected {n}, one for each image in {paths[images]}")
     train, test = arrays["train_images"].shape[1:], arrays["test_images"].shape[1:]
     if train != test:
-        here, there = paths["train_images"], paths["test_images"]
-        raise DataError(f"{here} holds images of {train} pixels and {there} of {test}, expected one size")
+        here, there = paths["test_images"], paths["train_images"]
+        raise DataError(f"{here}: found images of {test} pixels, expected {train} as in {there}")
     return arrays, checksums
 
 
-def _read_cifar10_files(folder: Path, wanted: str) -> Parts:
+def _read_cifar10_files(folder: Path, wanted: str) -> Contents:
     unpacked = folder / "cifar-10-batches-bin"
     folder = unpacked if os.path.isdir(unpacked) else folder
     arrays: dict[str, NDArray[np.uint8]] = {}
@@ -91,7 +80,7 @@ def _read_cifar10_files(folder: Path, wanted: str) -> Parts:
             if not os.path.exists(folder / file):
                 pickled = (folder / name, folder / "cifar-10-batches-py" / name)
                 found = next((f" but {path} of the Python version" for path in pickled if os.path.exists(path)), "")
-                raise DataError(f"{folder} has no {file}{found}, expected the binary {wanted}")
+                raise DataError(f"{folder}: found no {file}{found}, expected {wanted}")
             batches.append(cifar.read_cifar10(folder / file))
             checksums[file] = hashlib.sha256(cifar.encode(*batches[-1])).hexdigest()
         images, labels = zip(*batches, strict=True)
@@ -100,10 +89,12 @@ def _read_cifar10_files(folder: Path, wanted: str) -> Parts:
 
 
 SETS = {
-    "mnist": FileSet("four", _read_idx_files),
-    "fashion-mnist": FileSet("four", _read_idx_files, "; the Debian package dataset-fashion-mnist installs this set"),
+    "mnist": FileSet("four files", _read_idx_files),
+    "fashion-mnist": FileSet(
+        "four files", _read_idx_files, "; the Debian package dataset-fashion-mnist installs this set"
+    ),
     "cifar10": FileSet(
-        "six",
+        "six binary files",
         _read_cifar10_files,
         "; data_batch_1.bin to data_batch_5.bin and test_batch.bin come in cifar-10-binary.tar.gz,"
         " the binary version at https://www.cs.toronto.edu/~kriz/cifar.html",

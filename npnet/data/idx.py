@@ -1,6 +1,6 @@
 """The IDX format of the MNIST files: one array of numbers in one file, plain or gzip-compressed.
 
-A file is ``00 00``, a type code, the rank, one big-endian 32-bit length per axis, then the elements,
+A file is ``00 00``, a type code, the number of axes, one big-endian 32-bit length per axis, then the elements,
 big-endian, in row-major order. Nothing in it is optional, so an array determines its bytes and back.
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database", section "File formats".
@@ -29,37 +29,29 @@ _TYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 _CODES = {dtype.newbyteorder("="): code for code, dtype in _TYPES.items()}
+_LONGEST = 2**32 - 1  # an axis
 _GZIP = b"\x1f\x8b"
-_PIECE = 2**16  # bytes read or decompressed at a time: what an overlong file can cost beyond its promise
+_CHUNK = 2**16  # bytes read or decompressed at a time: what an overlong file can cost beyond its promise
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Read an IDX file, plain or gzip-compressed.
+    """The array in an IDX file: new, writeable, in native byte order; of shape () if there are no axes.
 
-    gzip is recognised by its first two bytes, whatever the file is called. No more than the header
-    promises is read or decompressed (give or take 64 KiB), and no more is allocated than has been read: a
-    header that lies costs nothing and a gzip bomb what it admits to.
-
-    Parameters
-    ----------
-    path : path of the file.
-
-    Returns
-    -------
-    array : a new, writeable array in native byte order, of uint8, int8, int16, int32, float32 or float64.
-        Rank 0 gives an array of shape ``()``.
+    gzip is recognised by its first two bytes, whatever the file is called. No more than the header promises is read
+    or decompressed (give or take 64 KiB), and no more is allocated than has been read: a header that lies costs
+    nothing and a gzip bomb what it admits to.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is empty, has a wrong magic number, is cut off, goes on after its last
-        element, is damaged gzip, or holds an array that NumPy cannot (more than 64 axes).
+        If the file cannot be read, is no IDX file, is cut off, goes on after its last element, is damaged gzip, or
+        holds an array that NumPy cannot (more than 64 axes).
     """
     try:
         with open(path, "rb") as file:
-            return _decode(path, _pieces(path, file))
+            return _decode(path, _chunks(path, file))
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        raise DataError(f"{path}: found nothing readable ({error.strerror or error}), expected an IDX file") from error
 
 
 def write_idx(path: str | os.PathLike[str], array: ArrayLike, *, compress: bool = False) -> None:
@@ -67,9 +59,12 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike, *, compress: bool 
 
     Parameters
     ----------
-    path : path of the file, replaced if it exists.
-    array : uint8, int8, int16, int32, float32 or float64, of any shape and byte order; nothing is cast.
-    compress : compress with gzip, without name and time stamp, so that equal arrays give equal files.
+    path
+        Of the file, replaced if it exists.
+    array
+        uint8, int8, int16, int32, float32 or float64, of any shape and byte order; nothing is cast.
+    compress
+        Compress with gzip, without name and time stamp, so that equal arrays give equal files.
 
     Raises
     ------
@@ -84,99 +79,79 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike, *, compress: bool 
     try:
         Path(path).write_bytes(content)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+        raise DataError(f"{path}: found nothing writeable ({error.strerror or error}), expected a file") from error
 
 
 def encode(array: ArrayLike) -> bytes:
-    """The bytes of an array in the IDX format, uncompressed: the content of its file.
-
-    Parameters
-    ----------
-    array : as for `write_idx`.
-
-    Raises
-    ------
-    ArgumentError
-        As `write_idx`.
-    """
+    """The content of the file that `write_idx` writes without compression; raises ArgumentError as it does."""
     array = np.asarray(array)
     code = _CODES.get(array.dtype.newbyteorder("="))
     if code is None:
         accepted = ", ".join(str(dtype) for dtype in _CODES)
-        raise ArgumentError(f"array has dtype {array.dtype}, expected one that IDX can hold: {accepted}")
-    if max(array.shape, default=0) >= 2**32:
-        raise ArgumentError(f"array has shape {array.shape}, expected axes no longer than 2**32 - 1")
+        raise ArgumentError(f"array: found dtype {array.dtype}, expected one that IDX can hold: {accepted}")
+    if max(array.shape, default=0) > _LONGEST:
+        raise ArgumentError(f"array: found shape {array.shape}, expected axes of at most {_LONGEST}")
     header = struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape)
     data: bytes = array.astype(_TYPES[code]).tobytes()
     return header + data
 
 
-def _decode(path: str | os.PathLike[str], pieces: Iterator[bytes]) -> NDArray[Any]:
+def _decode(path: str | os.PathLike[str], chunks: Iterator[bytes]) -> NDArray[Any]:
     content = bytearray()
 
     def read_up_to(size: int) -> int:
-        while len(content) < size and (piece := next(pieces, None)) is not None:
-            content.extend(piece)
+        while len(content) < size and (chunk := next(chunks, None)) is not None:
+            content.extend(chunk)
         return len(content)
 
-    if read_up_to(4) == 0:
-        raise DataError(f"{path} is empty, expected an IDX file")
-    if len(content) < 4:
-        raise DataError(f"{path} is cut off inside its header: {len(content)} bytes, expected at least 4")
+    if read_up_to(4) < 4:
+        raise DataError(f"{path}: found {len(content)} bytes, expected an IDX file, of at least 4")
     if content[:2] != b"\0\0" or content[2] not in _TYPES:
         codes = " ".join(f"{code:02x}" for code in _TYPES)
-        raise DataError(
-            f"{path} is not an IDX file: it begins with {content[:4].hex(' ')},"
-            f" expected 00 00, a type code ({codes}) and the number of axes"
-        )
-    dtype, rank = _TYPES[content[2]], content[3]
-    start = 4 + 4 * rank
+        wanted = f"an IDX file, that is 00 00, a type code ({codes}) and the number of axes"
+        raise DataError(f"{path}: found {content[:4].hex(' ')} at its beginning, expected {wanted}")
+    dtype, axes = _TYPES[content[2]], content[3]
+    start = 4 + 4 * axes
     if read_up_to(start) < start:
-        raise DataError(f"{path} is cut off inside its header: {len(content)} bytes, expected {start} for {rank} axes")
-    shape = struct.unpack_from(f">{rank}I", content, 4)
+        raise DataError(f"{path}: found {len(content)} bytes, expected a header of {start} for {axes} axes")
+    shape = struct.unpack_from(f">{axes}I", content, 4)
     # Python integers: the product of 255 lengths fits in no machine word.
     promised = math.prod(shape) * dtype.itemsize
-    found = read_up_to(start + promised + 1) - start
-    if found < promised:
-        raise DataError(
-            f"{path} is cut off: {found} bytes of data, expected {promised} for shape {shape} of {dtype.name}"
-        )
-    if found > promised:
-        raise DataError(
-            f"{path} goes on after its last element, expected {promised} bytes of data"
-            f" for shape {shape} of {dtype.name}"
-        )
+    size = read_up_to(start + promised + 1) - start
+    if size != promised:
+        found = size if size < promised else f"more than {promised}"
+        raise DataError(f"{path}: found {found} bytes of data, expected {promised} for shape {shape} of {dtype.name}")
     try:
         array: NDArray[Any] = np.ndarray(shape, dtype, content, start)
     except ValueError as error:
-        raise DataError(f"{path} has {rank} axes of a shape that NumPy cannot hold ({error})") from error
+        raise DataError(f"{path}: found {axes} axes, expected a shape that NumPy can hold ({error})") from error
     return array.astype(dtype.newbyteorder("="))
 
 
-def _pieces(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[bytes]:
-    """The content of a file in pieces of at most `_PIECE` bytes, decompressed if it is gzip.
+def _chunks(path: str | os.PathLike[str], file: BinaryIO) -> Iterator[bytes]:
+    """The content of a file in chunks of at most `_CHUNK` bytes, decompressed if it is gzip.
 
     Stricter than `gzip.open`, which accepts zeros after the last member.
     """
-    piece = file.read(_PIECE)
-    if not piece.startswith(_GZIP):
-        while piece:
-            yield piece
-            piece = file.read(_PIECE)
+    chunk = file.read(_CHUNK)
+    if not chunk.startswith(_GZIP):
+        while chunk:
+            yield chunk
+            chunk = file.read(_CHUNK)
         return
-    while piece:
-        if not piece.startswith(_GZIP):
-            raise DataError(f"{path} goes on after its gzip data, expected its end or another gzip member")
+    while chunk:
+        if not chunk.startswith(_GZIP):
+            raise DataError(f"{path}: found other bytes after gzip data, expected the end or another gzip member")
         member = zlib.decompressobj(wbits=31)
         while not member.eof:
-            # What the last turn left unread comes first; at a member's start that is the piece in hand.
-            piece = piece or file.read(_PIECE)
-            if not piece:
-                raise DataError(f"{path} is cut off inside its gzip data")
+            # What the last turn left unread comes first; at a member's start that is the chunk in hand.
+            chunk = chunk or file.read(_CHUNK)
+            if not chunk:
+                raise DataError(f"{path}: found gzip data that is cut off, expected all of it")
             try:
-                content = member.decompress(piece, _PIECE)
+                content = member.decompress(chunk, _CHUNK)
             except zlib.error as error:
-                raise DataError(f"{path} has damaged gzip data ({error})") from error
+                raise DataError(f"{path}: found damaged gzip data ({error}), expected it intact") from error
             yield content
-            piece = member.unconsumed_tail
-        piece = member.unused_data + file.read(_PIECE)
+            chunk = member.unconsumed_tail
+        chunk = member.unused_data + file.read(_CHUNK)

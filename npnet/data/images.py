@@ -1,6 +1,7 @@
 """Images as experiments want them: each of mean zero and deviation one, or shifted at random.
 
-Both functions take images (n, ..., rows, columns) and return new arrays of the same shape.
+Both functions take images (n, ..., rows, columns), return new arrays of the same shape, and raise ArgumentError for
+arguments that are not as documented.
 """
 
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from npnet import arguments
 from npnet.errors import ArgumentError, DataError
 
 # Images that are in memory as float64 at one time.
@@ -27,8 +29,6 @@ def standardised(images: ArrayLike) -> NDArray[np.float32]:
 
     Raises
     ------
-    ArgumentError
-        For another shape or dtype.
     DataError
         For an image whose deviation is 0, and for NaN or inf; it names the image.
     """
@@ -36,7 +36,7 @@ def standardised(images: ArrayLike) -> NDArray[np.float32]:
     if images.ndim < 2 or images.size == 0:
         raise ArgumentError(f"images: found shape {images.shape}, expected (n, ...) with at least one pixel")
     if images.dtype != np.uint8 and images.dtype.kind != "f":
-        raise ArgumentError(f"images: found dtype {images.dtype}, expected uint8 or floating-point numbers")
+        raise ArgumentError(f"images: found {images.dtype}, expected uint8 or floating-point numbers")
     pixels = images.reshape(len(images), -1)
     result = np.empty(pixels.shape, dtype=np.float32)
     for start in range(0, len(pixels), _BLOCK):
@@ -69,17 +69,11 @@ def wrapped_shifts(images: NDArray[Any], most: int, rng: np.random.Generator) ->
         dy and dx are uniform integers from -most to most; 0 shifts nothing.
     rng
         Draws two integers for each image.
-
-    Raises
-    ------
-    ArgumentError
-        For images of fewer than three axes, or a negative `most`.
     """
     images = np.asarray(images)
     if images.ndim < 3:
         raise ArgumentError(f"images: found shape {images.shape}, expected (n, ..., rows, columns)")
-    if most < 0:
-        raise ArgumentError(f"most: found {most}, expected at least 0")
+    most = arguments.integer("most", most, 0)
     down, right = rng.integers(-most, most, (2, len(images)), endpoint=True)
     margins = [(0, 0)] * (images.ndim - 2) + [(most, most)] * 2
     windows = sliding_window_view(np.pad(images, margins, mode="wrap"), images.shape[-2:], axis=(-2, -1))
