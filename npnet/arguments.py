@@ -77,11 +77,17 @@ def booleans(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.
     return found
 
 
-def table(name: str, values: ArrayLike) -> NDArray[Any]:
-    """The values as an array (n, columns) of finite real numbers, not empty; else ArgumentError."""
+def reals(name: str, values: ArrayLike, kinds: str = "biuf") -> NDArray[Any]:
+    """`values` as an array of real numbers, of these kinds of dtype; else ArgumentError."""
     found = array(name, values)
-    if found.dtype.kind not in "biuf":
+    if found.dtype.kind not in kinds:
         raise ArgumentError(f"{name}: found {found.dtype}, expected real numbers")
+    return found
+
+
+def table(name: str, values: ArrayLike) -> NDArray[Any]:
+    """`values` as an array (n, columns) of finite real numbers, not empty; else ArgumentError."""
+    found = reals(name, values)
     if found.ndim != 2 or found.size == 0:
         raise ArgumentError(f"{name}: found shape {found.shape}, expected (n, columns), not empty")
     bad = found.size - np.count_nonzero(np.isfinite(found))
