@@ -14,7 +14,7 @@ from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, QUIC
 from experiments.low_capacity.published import LEARNING_RATES, RATE_F1, WIDTHS
 from experiments.low_capacity.rates import chosen, f1_table, measure, table, trials, validation_loss
 from experiments.low_capacity.results import Results, Study
-from npnet.fast.training import Training
+from npnet.fast import Training
 
 # As many rates in both arms; three seeds where seeds matter.
 DEFAULT = dataclasses.replace(protocol.DEFAULT, corrected_rates=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0))
@@ -72,7 +72,7 @@ def measured(monkeypatch, dataset, arm, *trainings):
 
 
 def test_as_released_the_best_and_the_last_training_f1_are_kept(dataset, monkeypatch):
-    trainings = [Training(np.zeros(1), history(f1), 3, "") for f1 in ([0.2, 0.9, 0.7], [0.1, 0.2, 0.3])]
+    trainings = [Training(np.zeros(1), np.zeros(1), history(f1), 3, "") for f1 in ([0.2, 0.9, 0.7], [0.1, 0.2, 0.3])]
     assert measured(monkeypatch, dataset, AS_RELEASED, *trainings) == [
         {"best_train_f1": 0.9, "last_train_f1": 0.7, "epochs": 3},
         {"best_train_f1": 0.3, "last_train_f1": 0.3, "epochs": 3},
@@ -81,7 +81,7 @@ def test_as_released_the_best_and_the_last_training_f1_are_kept(dataset, monkeyp
 
 def test_corrected_the_validation_scores_are_those_of_the_kept_epoch(dataset, monkeypatch):
     rows = history([0.5, 0.6, 0.7], [0.3, 0.2, 0.25])
-    (result,) = measured(monkeypatch, dataset, CORRECTED, Training(np.zeros(1), rows, 2, ""))
+    (result,) = measured(monkeypatch, dataset, CORRECTED, Training(np.zeros(1), np.zeros(1), rows, 2, ""))
     assert result == {
         "best_train_f1": 0.7,
         "last_train_f1": 0.7,
@@ -93,7 +93,7 @@ def test_corrected_the_validation_scores_are_those_of_the_kept_epoch(dataset, mo
 
 def test_a_network_of_which_no_epoch_is_kept_has_no_validation_scores(dataset, monkeypatch):
     rows = history([0.5], [0.3])
-    (result,) = measured(monkeypatch, dataset, CORRECTED, Training(np.zeros(1), rows, 0, ""))
+    (result,) = measured(monkeypatch, dataset, CORRECTED, Training(np.zeros(1), np.zeros(1), rows, 0, ""))
     assert np.isnan([result["validation_loss"], result["validation_f1"]]).all()
 
 

@@ -112,12 +112,12 @@ def capacity(results: Results, folder: Path) -> Drawn:
         drawing.legend(handles, labels, loc="outside upper center", ncols=6, fontsize=15)
         tried = "; ".join(f"{arm} {', '.join(map(str, WIDTHS[arm]))}" for arm in ARMS)
         caption = (
-            f"The smallest width from which on F1 is enough, by two definitions, against difficulty; a point per pair of "
-            f"digits, {len(results.pairs)} pairs. Widths tried: {tried}; none: not even the widest. Points are moved "
-            "up or down a little, for many coincide: the paper's pairs in their order, the others at random. The error "
-            "axis is linear below 0.1 %. Rank correlation: Spearman's, with its 95 % bootstrap interval over pairs; 0 "
-            "where all pairs are equal. Where every F1 is above 0.99 every width is within one point of the widest, so "
-            "the easiest pairs cannot be told apart. F1 on the held-out fifth of the training "
+            f"The smallest width from which on F1 is enough, by two definitions, against difficulty; a point per "
+            f"pair of digits, {len(results.pairs)} pairs. Widths tried: {tried}; none: not even the widest. Points are "
+            "moved up or down a little, for many coincide: the paper's pairs in their order, the others at random. The "
+            "error axis is linear below 0.1 %. Rank correlation: Spearman's, with its 95 % bootstrap interval over "
+            "pairs; 0 where all pairs are equal. Where every F1 is above 0.99 every width is within one point of the "
+            "widest, so the easiest pairs cannot be told apart. F1 on the held-out fifth of the training "
             f"file as released, on the official test file corrected. {seeds(results)}."
         )
         return save(drawing, folder, "capacity_difficulty.png", caption)

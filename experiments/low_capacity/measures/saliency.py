@@ -116,7 +116,7 @@ def _others(trial: Trial, net: MLP, theta: Theta, replica: Theta) -> dict[str, T
 def _under_corruption(
     name: str, net: MLP, theta: Theta, images: NDArray[Any], corrupted: Iterable[Corrupted]
 ) -> list[dict[str, Any]]:
-    """Agreement of a network's maps on corrupted images with its own on the clean ones: a row per condition and level."""
+    """Agreement of a network's maps on corrupted images with those on clean ones: a row per condition and level."""
     clean = _map(net, theta, images[:MAPS])
     return [
         {"network": name, "condition": condition, "level": level} | agreement(clean, _map(net, theta, damaged[:MAPS]))
