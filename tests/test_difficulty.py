@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from experiments import style
 from experiments.claims import Verdict
 from experiments.low_capacity import difficulty, judgements, protocol, published
 from experiments.low_capacity.difficulty import (
@@ -301,7 +302,9 @@ def test_figures_of_a_tiny_run(dataset, short, tmp_path):
     assert set(judged_difficulty.CLAIMS) <= set(judgements.CLAIMS)
 
 
-def test_figures_are_the_same_each_time_and_show_what_no_width_reaches(tmp_path):
+def test_figures_are_the_same_each_time_and_show_what_no_width_reaches(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "_DPI", 20)
+
     def drawn(name, at_widest):
         def f1(arm, pair, width):
             return 0.95 if pair != (4, 9) else at_widest if width == 32 else 0.88

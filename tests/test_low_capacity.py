@@ -139,7 +139,7 @@ def test_noise_and_saliency_are_measured_on_4v9_only(dataset, short):
     assert not {"saliency", "saliency_corrupted", "maps", "forward_difference"}.intersection(result)
 
 
-def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsys, monkeypatch):
+def test_a_quick_run_from_the_command_line(tiny, dataset, short, unrendered, tmp_path, capsys, monkeypatch):
     def run(out, workers):
         return command_line.main(
             ["low_capacity", "--quick", "--data", str(tiny), "--out", str(out), "--workers", str(workers)]

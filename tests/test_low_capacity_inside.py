@@ -17,6 +17,7 @@ from experiments.low_capacity.measures import information, measure, representati
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task, trained
 from experiments.low_capacity.published import PAIRS, PRUNED_PERCENT
 from experiments.low_capacity.results import Results, Study
+from experiments.page import Drawn
 from npnet.fast import Training
 from npnet.mlp import MLP
 
@@ -392,6 +393,8 @@ def test_rule_of_the_information_that_is_lost():
 
 def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    for module in (representation_figures, information_figures, robustness_figures):
+        monkeypatch.setattr(module, "save", lambda _, folder, name, caption: Drawn(folder / name, caption, 0))
     results = Results(*measured)
     drawn = [
         draw(results, tmp_path)
