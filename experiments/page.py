@@ -54,7 +54,7 @@ dd, ul { margin: 0; padding: 0; }
 li { list-style: none; padding-left: 1rem; text-indent: -1rem; }
 figure { margin: 0 0 3.5rem; }
 .wide { overflow-x: auto; background: #fff; padding: .5rem; border-radius: .3rem; }
-/* At half its size; where there is no room, smaller, but no smaller than its letters allow: it scrolls in its frame. */
+/* At half its size; where space is short, smaller, but no smaller than its letters allow: it scrolls in its frame. */
 .wide img { display: block; width: 100%; min-width: calc(var(--width) / 3); max-width: calc(var(--width) / 2); }
 .wide img { height: auto; object-fit: cover; object-position: top; }
 figcaption { margin-top: .75rem; }

@@ -1,10 +1,13 @@
 """Hypothesis profiles: derandomised in CI, and a deep one for longer exploration; tiny data sets."""
 
+import io
 import os
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
 
 from experiments.low_capacity import protocol
 from npnet.data.datasets import Dataset, load
@@ -45,6 +48,19 @@ def colourful():
     labels = np.tile(np.arange(10, dtype=np.uint8), 12)
     images = rng.integers(0, 256, (120, 3, 6, 5), dtype=np.uint8)
     return Dataset("cifar10", images, labels, images[:60], labels[:60], {})
+
+
+@pytest.fixture
+def unrendered(monkeypatch):
+    """Figures are drawn, but not as pixels: a file of one pixel is written for each, in half the time."""
+    pixel = io.BytesIO()
+    imsave(pixel, np.zeros((1, 1)))
+
+    def savefig(drawing, file, **_):
+        drawing.draw_without_rendering()
+        file.write(pixel.getvalue())
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.fixture

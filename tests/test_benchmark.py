@@ -6,7 +6,7 @@ import dataclasses
 import re
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -214,8 +214,9 @@ def test_a_system_that_stops_training_is_noticed(monkeypatch):
         training.compare({"npnet": peers.load("npnet"), "Tires": Tires}, small(), rounds=2, epochs=2, peak=1e9)
 
 
-def test_the_fastest_form():
-    tried = []
+def test_the_fastest_form(monkeypatch):
+    tried, now = [], [0.0]
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: now[0])
 
     class Forms(Idle):
         @staticmethod
@@ -228,7 +229,7 @@ def test_the_fastest_form():
 
         def epochs(self, orders):
             tried.append(self.form)
-            time.sleep({"slow": 0.008, "hopeless": 0.04, "fast": 0.004}[self.form])
+            now[0] += {"slow": 0.008, "hopeless": 0.04, "fast": 0.004}[self.form]
 
     assert training.fastest_form(Forms, small()) == "fast"
     assert [tried.count(form) for form in ("hopeless", "fast")] == [2, 2 + training.TRIALS]
@@ -247,17 +248,19 @@ def test_spread():
     assert spread.text(1) == "3.0 [1.0, 8.0]"
 
 
-def test_rounds_are_interleaved_and_begin_with_another_each():
-    calls = []
+def test_rounds_are_interleaved_and_begin_with_another_each(monkeypatch):
+    now, calls = [0.0], []
 
-    def function(name):
-        return lambda: (calls.append(name), time.sleep(0.002 if name == "a" else 0))
+    def takes(name, seconds):
+        calls.append(name)
+        now[0] += seconds
 
-    found = measure.interleaved([function(name) for name in "abc"], 4, pause=0.001)
-    assert "".join(calls) == "abc" + "bca" + "cab" + "abc"
-    assert found.shape == (4, 3)
-    assert (found[:, 0] >= 0.002).all()
-    assert (found[:, 1:] < found[:, :1]).all()
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(measure.time, "sleep", partial(takes, "-"))
+    functions = [partial(takes, *each) for each in (("a", 2.0), ("b", 8.0), ("c", 32.0))]
+    found = measure.interleaved(functions, 4, pause=0.5)
+    assert "".join(calls) == "".join(f"-{name}" for name in "abc" + "bca" + "cab" + "abc")
+    np.testing.assert_array_equal(found, [[2.0, 8.0, 32.0]] * 4)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -344,6 +347,7 @@ def test_the_training_part(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(training, "copy_bandwidth", lambda threads: 3e10)
     monkeypatch.setattr(training, "peak_memory", lambda name, form, width, networks, threads, data: 100.0 + width)
     monkeypatch.setattr(training, "QUICK_WIDTHS", (2, 3))
+    monkeypatch.setattr(training, "PAUSE", 0.0)
     training.main(arguments(tmp_path))
     out = capsys.readouterr().out
     assert "JAX is left out.\n" in out

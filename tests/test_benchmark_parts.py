@@ -64,9 +64,9 @@ def test_a_pruned_network_that_learns_something_else_is_noticed(tiny, monkeypatc
     monkeypatch.setattr(pruned, "NET", NET)
     real = npnet.train
 
-    def other(*args, path, **settings):
-        settings["learning_rate"] = 0.1 if path is None else 0.5
-        return real(*args, path=path, **settings)
+    def other(net, theta, x, y, sgd, **rest):
+        rate = 0.1 if sgd.path is None else 0.5
+        return real(net, theta, x, y, sgd, learning_rate=rate, **rest)
 
     monkeypatch.setattr(npnet, "train", other)
     x, y = tiny.train_images, tiny.train_labels

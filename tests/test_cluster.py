@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -151,8 +152,13 @@ class Cluster:
         # It needs to know nothing of npnet.
         arguments = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(contact))
         self.scheduler = self.start("-m", "dask", "scheduler", *arguments, "--idle-timeout", "300", PYTHONPATH="")
-        wait_until(contact.exists)
-        self.address = wait_until(lambda: json.loads(contact.read_text() or "{}").get("address"))
+        self.contact = contact
+
+    @cached_property
+    def address(self):
+        """Of the scheduler, once it is there."""
+        wait_until(self.contact.exists)
+        return wait_until(lambda: json.loads(self.contact.read_text() or "{}").get("address"))
 
     def start(self, *arguments, cwd=None, **environment):
         process = subprocess.Popen(
@@ -170,7 +176,8 @@ class Cluster:
         # In one process each, so that who is killed is not started again.
         place = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "60")
         for _ in range(number):
-            self.workers.append(self.start("-m", "dask", "worker", self.address, *place, *arguments, **options))
+            worker = ("-m", "dask", "worker", "--scheduler-file", str(self.contact))
+            self.workers.append(self.start(*worker, *place, *arguments, **options))
 
     def command(self, *arguments):
         return self.start("-c", COMMAND, *arguments, "--scheduler", self.address)

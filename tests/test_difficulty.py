@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from experiments import style
 from experiments.claims import Verdict
 from experiments.low_capacity import difficulty, judgements, protocol, published
 from experiments.low_capacity.difficulty import (
@@ -38,12 +39,12 @@ from experiments.low_capacity.protocol import (
     Examples,
     Task,
     Trial,
-    company,
     task,
+    train_group,
 )
 from experiments.low_capacity.published import PAIRS
 from experiments.low_capacity.results import Results, Study, smallest_width
-from npnet.backprop import forward
+from npnet.fast import forward
 
 OTHERS = ((0, 2), (0, 3), (0, 4), (0, 5), (0, 6), (0, 7), (0, 8))
 
@@ -89,18 +90,18 @@ def images(*rows):
 def test_overlap_and_nearest_mean_of_images_of_two_pixels():
     # The means are (3, 0) and (3, 2); what has more than 1 in the second pixel is nearer to the other.
     training = Examples(images([2, 0], [3, 1], [4, 0], [3, 3]), np.array([0, 1, 0, 1], np.uint8))
-    judged = Examples(images([9, 0], [0, 2], [255, 1], [5, 0], [3, 9]), np.array([0, 1, 0, 1, 0], np.uint8))
-    found = class_means(Task(training, judged, judged))
+    test = Examples(images([9, 0], [0, 2], [255, 1], [5, 0], [3, 9]), np.array([0, 1, 0, 1, 0], np.uint8))
+    found = class_means(Task(training, test, test))
     assert found["overlap"] == pytest.approx(9 / (3 * math.sqrt(13)), rel=1e-12)
     assert found["nearest_mean_error"] == 2 / 5
 
 
-def test_means_and_judged_images_are_of_their_own_examples():
+def test_means_and_test_images_are_of_their_own_examples():
     training = Examples(images([1, 0], [0, 1]), np.array([0, 1], np.uint8))
     validation = Examples(images([1, 1], [9, 9]), np.array([0, 1], np.uint8))
-    judged = Examples(images([1, 0], [0, 1]), np.array([0, 1], np.uint8))
-    assert class_means(Task(training, validation, judged)) == {"overlap": 0, "nearest_mean_error": 0}
-    assert class_means(Task(training, judged, validation))["nearest_mean_error"] == 0.5
+    test = Examples(images([1, 0], [0, 1]), np.array([0, 1], np.uint8))
+    assert class_means(Task(training, validation, test)) == {"overlap": 0, "nearest_mean_error": 0}
+    assert class_means(Task(training, test, validation))["nearest_mean_error"] == 0.5
 
 
 def test_the_overlap_of_a_black_class_is_not_a_number():
@@ -182,9 +183,9 @@ def test_measure(dataset, short, arm):
     for trial, result, training in zip(wanted, found, protocol.trained(wanted, examples), strict=True):
         assert json.loads(json.dumps(result)) == result
         assert set(result) == {"judged", "f1", "accuracy"}
-        logits = forward(protocol.network(trial, examples), training.theta, examples.judged.images).ravel()
-        assert result["accuracy"] == pytest.approx(np.mean((logits > 0) == examples.judged.labels))
-        assert result["judged"] == len(examples.judged.labels) == {AS_RELEASED: 5, CORRECTED: 12}[arm]
+        logits = forward(protocol.network(trial, examples), training.theta, examples.test.images).ravel()
+        assert result["accuracy"] == pytest.approx(np.mean((logits > 0) == examples.test.labels))
+        assert result["judged"] == len(examples.test.labels) == {AS_RELEASED: 5, CORRECTED: 12}[arm]
 
 
 @pytest.mark.parametrize("arm", ARMS)
@@ -196,7 +197,7 @@ def test_measure_a_linear_classifier(dataset, short, arm):
     net = protocol.network(trial, examples)
     assert net.widths == (49, 1)
     assert not protocol.initial_theta(trial, net).any()
-    assert company(trial) != company(dataclasses.replace(trial, width=2))
+    assert train_group(trial) != train_group(dataclasses.replace(trial, width=2))
 
 
 def widths_by(order, arms=ARMS):
@@ -301,7 +302,9 @@ def test_figures_of_a_tiny_run(dataset, short, tmp_path):
     assert set(judged_difficulty.CLAIMS) <= set(judgements.CLAIMS)
 
 
-def test_figures_are_the_same_each_time_and_show_what_no_width_reaches(tmp_path):
+def test_figures_are_the_same_each_time_and_show_what_no_width_reaches(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "_DPI", 20)
+
     def drawn(name, at_widest):
         def f1(arm, pair, width):
             return 0.95 if pair != (4, 9) else at_widest if width == 32 else 0.88

@@ -198,7 +198,7 @@ def test_what_dask_says_in_our_words():
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n" * 10, bytes(100)], ids=["nothing", "ssh", "zeros"])
 def test_what_is_no_scheduler(monkeypatch, answer):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(executors, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(executors, "CONNECT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         accepted = []
@@ -216,4 +216,4 @@ def test_what_is_no_scheduler(monkeypatch, answer):
         finally:
             thread.join()
             accepted[0].close()
-    assert str(error.value) == (f"--scheduler: found no Dask scheduler at {address} that answers within 1 s")
+    assert str(error.value) == (f"--scheduler: found no Dask scheduler at {address} that answers within 0.5 s")

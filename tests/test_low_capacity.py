@@ -78,12 +78,12 @@ def test_trials_of_the_whole_study():
 
 def test_the_corrected_arm_is_judged_by_the_test_file_and_never_trains_on_its_validation(dataset):
     data = task(CORRECTED, (4, 9), 0, dataset)
-    assert len(data.judged.labels) == 12
+    assert len(data.test.labels) == 12
     assert sorted(len(part.labels) for part in data[:2]) == [5, 19]
     together = np.concatenate([data.training.images, data.validation.images])
     assert len(np.unique(together.reshape(24, -1), axis=0)) == 24
     as_released = task(AS_RELEASED, (4, 9), 0, dataset)
-    assert as_released.judged is as_released.validation
+    assert as_released.test is as_released.validation
 
 
 def test_each_arm_has_its_own_split(dataset):
@@ -122,7 +122,7 @@ def test_measure(dataset, short, arm):
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_networks_of_one_company_are_measured_each_by_itself(dataset, short, arm):
+def test_networks_of_one_group_are_measured_each_by_itself(dataset, short, arm):
     wanted = [Trial(arm, 4, 9, width, 42, "", 0.3) for width in (4, 24, 64)]
     together = measure(wanted, dataset)
     for trial, found in zip(wanted, together, strict=True):
@@ -130,7 +130,7 @@ def test_networks_of_one_company_are_measured_each_by_itself(dataset, short, arm
         assert found.keys() == alone.keys()
         assert found["curves"]["train_loss"] == pytest.approx(alone["curves"]["train_loss"], rel=1e-4)
         assert [row["level"] for row in found["scores"]] == [row["level"] for row in alone["scores"]]
-    assert {protocol.company(trial) for trial in wanted} == {(protocol.NETWORKS, arm, (4, 9), 42, 0.3, False)}
+    assert {protocol.train_group(trial) for trial in wanted} == {(protocol.NETWORKS, arm, (4, 9), 42, 0.3, False)}
 
 
 def test_noise_and_saliency_are_measured_on_4v9_only(dataset, short):
@@ -139,7 +139,7 @@ def test_noise_and_saliency_are_measured_on_4v9_only(dataset, short):
     assert not {"saliency", "saliency_corrupted", "maps", "forward_difference"}.intersection(result)
 
 
-def test_a_quick_run_from_the_command_line(tiny, dataset, short, tmp_path, capsys, monkeypatch):
+def test_a_quick_run_from_the_command_line(tiny, dataset, short, unrendered, tmp_path, capsys, monkeypatch):
     def run(out, workers):
         return command_line.main(
             ["low_capacity", "--quick", "--data", str(tiny), "--out", str(out), "--workers", str(workers)]

@@ -17,7 +17,8 @@ from experiments.low_capacity.measures import information, measure, representati
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task, trained
 from experiments.low_capacity.published import PAIRS, PRUNED_PERCENT
 from experiments.low_capacity.results import Results, Study
-from npnet.fast.training import Training
+from experiments.page import Drawn
+from npnet.fast import Training
 from npnet.mlp import MLP
 
 # Two hidden units, one a pixel: the first pixel is bright on class 1 only, the second on every image. The weight of the
@@ -68,17 +69,17 @@ def test_checkpoints_are_kept_until_the_epoch_of_the_result():
         for number in (0, 1):
             checkpoints(number, np.array([epoch, number]))
     kept = np.array([-1, -1])
-    found = checkpoints.until(0, Training(kept, [], 6, ""))
+    found = checkpoints.until(0, Training(kept, kept, [], 6, ""))
     assert [(epoch, theta.tolist()) for epoch, theta in found] == [
         *((epoch, [epoch, 0]) for epoch in (1, 2, 3, 4)),
         (6, [-1, -1]),
     ]
-    assert [epoch for epoch, _ in checkpoints.until(0, Training(kept, [], 0, ""))] == [0]
-    assert [epoch for epoch, _ in checkpoints.until(1, Training(kept, [], 6, ""))] == [6]
+    assert [epoch for epoch, _ in checkpoints.until(0, Training(kept, kept, [], 0, ""))] == [0]
+    assert [epoch for epoch, _ in checkpoints.until(1, Training(kept, kept, [], 6, ""))] == [6]
     released = robustness.Checkpoints([trial_of(AS_RELEASED, 64)])
     for epoch in range(1, 101):
         released(0, np.array([epoch]))
-    found = released.until(0, Training(np.array([100]), [], 100, ""))
+    found = released.until(0, Training(np.array([100]), np.zeros(1), [], 100, ""))
     assert [(epoch, theta[0]) for epoch, theta in found] == [(10 * k, 10 * k) for k in range(1, 11)]
 
 
@@ -116,9 +117,9 @@ def test_the_linear_classifier_is_of_the_training_examples_alone():
     classes = np.array([0, 1] * 10)
     hidden = 10.0 * classes[:, None]
     # Moved to a mean of their own, two of these would be on the other side.
-    judged = np.array([[7.0], [8.0], [9.0], [10.0]])
-    assert representation.separability(hidden, classes, judged, np.ones(4, int)) == 1
-    other = TELLING._replace(judged=Examples(IMAGES, 1 - CLASSES))
+    test = np.array([[7.0], [8.0], [9.0], [10.0]])
+    assert representation.separability(hidden, classes, test, np.ones(4, int)) == 1
+    other = TELLING._replace(test=Examples(IMAGES, 1 - CLASSES))
     assert representation.measure(trial_of(), NET, THETA, other)["representation"]["dense"]["separability"] == 0
 
 
@@ -127,8 +128,8 @@ def test_a_unit_whose_deviation_is_rounding_does_not_count():
     constant = np.full(12, 0.1)
     assert 0 < constant.std() < 1e-16
     hidden = np.stack([constant, classes], axis=1)
-    judged = np.stack([constant + 0.01 * (1 - 2 * classes), classes], axis=1)
-    assert representation.separability(hidden, classes, judged, classes) == 1
+    test = np.stack([constant + 0.01 * (1 - 2 * classes), classes], axis=1)
+    assert representation.separability(hidden, classes, test, classes) == 1
 
 
 def test_representation_of_a_network_that_a_deep_cut_blinds(monkeypatch):
@@ -161,7 +162,7 @@ def test_the_silhouette_is_of_a_part_of_the_judged_examples(monkeypatch):
 
 
 def test_information_of_a_network_that_a_deep_cut_blinds():
-    found = information.measure(trial_of(), NET, THETA, TELLING.judged)
+    found = information.measure(trial_of(), NET, THETA, TELLING.test)
     assert [row["level"] for row in found["information"]] == [0, *(percent / 100 for percent in PRUNED_PERCENT)]
     telling = {"mean": ONE_BIT / 2, "largest": ONE_BIT, "output": ONE_BIT}
     telling |= {"mean_selectivity": 0.5, "largest_selectivity": 1}
@@ -172,13 +173,13 @@ def test_information_of_a_network_that_a_deep_cut_blinds():
     assert found["units"]["dense"] == {"information": pytest.approx([ONE_BIT, 0]), "selectivity": [1, 0]}
     assert found["units"]["pruned"] == {"information": [0, 0], "selectivity": [0, 0]}
     for other in (trial_of(width=12), trial_of(pair=(0, 1))):
-        assert "units" not in information.measure(other, NET, THETA, TELLING.judged)
+        assert "units" not in information.measure(other, NET, THETA, TELLING.test)
 
 
 def test_the_output_may_say_less_than_a_unit():
     deaf = THETA.copy()
     deaf[6] = 0  # the first unit's weight to the output
-    (dense, *_) = information.measure(trial_of(), NET, deaf, TELLING.judged)["information"]
+    (dense, *_) = information.measure(trial_of(), NET, deaf, TELLING.test)["information"]
     assert (dense["largest"], dense["output"]) == pytest.approx((ONE_BIT, 0))
 
 
@@ -392,6 +393,8 @@ def test_rule_of_the_information_that_is_lost():
 
 def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    for module in (representation_figures, information_figures, robustness_figures):
+        monkeypatch.setattr(module, "save", lambda _, folder, name, caption: Drawn(folder / name, caption, 0))
     results = Results(*measured)
     drawn = [
         draw(results, tmp_path)

@@ -13,6 +13,7 @@ from experiments.low_capacity.judgements import CLAIMS
 from experiments.low_capacity.judgements import saliency as judged_saliency
 from experiments.low_capacity.measures import measure, saliency
 from experiments.low_capacity.measures.one_shot import pruned
+from experiments.low_capacity.measures.saliency import REPLICA
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task
 from experiments.low_capacity.published import PATCH, SIGMAS
 from experiments.low_capacity.results import Results, Study
@@ -20,9 +21,10 @@ from experiments.trials import stream
 from npnet.derivatives import input_gradient
 from npnet.mlp import MLP
 from npnet.pruning import sparsity
-from npnet.saliency import overlap, rank_correlation
+from npnet.ranks import rank_correlation
+from npnet.saliency import overlap
 
-OTHERS = ["pruned", "divided twice", "twin", "last layer randomised", "randomised", "untrained"]
+OTHERS = ["pruned", "divided twice", REPLICA, "last layer randomised", "randomised", "untrained"]
 
 # A network whose logit is the first pixel minus one half; the second pixel tells the images apart.
 FIRST, FIRST_THETA = MLP((2, 1, 1), "identity"), np.array([1.0, 0, -0.5, 1, 0])
@@ -42,27 +44,27 @@ def drawn(net, seed):
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_a_twin_is_the_same_network_from_other_draws(dataset, short, arm):
+def test_a_replica_is_the_same_network_from_other_draws(dataset, short, arm):
     trial, net = network_of(arm, 4, 42), MLP((49, 4, 1))
-    twin = protocol.initial_theta(trial, net, twin=True)
-    np.testing.assert_array_equal(twin, drawn(net, [protocol.Draw.WEIGHTS, 42, 4, 9, 4, 1]))
+    replica = protocol.initial_theta(trial, net, replica=True)
+    np.testing.assert_array_equal(replica, drawn(net, [protocol.Draw.WEIGHTS, 42, 4, 9, 4, 1]))
     if arm == CORRECTED:
         np.testing.assert_array_equal(
             protocol.initial_theta(trial, net), drawn(net, [protocol.Draw.WEIGHTS, 42, 4, 9, 4, 0])
         )
-    assert not np.array_equal(protocol.initial_theta(trial, net), twin)
+    assert not np.array_equal(protocol.initial_theta(trial, net), replica)
     examples = task(arm, (4, 9), 42, dataset)
-    (one,), (other,) = (protocol.trained([trial], examples, twin=twin) for twin in (False, True))
+    (one,), (other,) = (protocol.trained([trial], examples, replica=replica) for replica in (False, True))
     assert [row["steps"] for row in one.history] == [row["steps"] for row in other.history]
     assert not np.array_equal(one.theta, other.theta)
 
 
-def test_a_twin_sees_the_examples_in_another_order(dataset, monkeypatch):
+def test_a_replica_sees_the_examples_in_another_order(dataset, monkeypatch):
     found = []
     monkeypatch.setattr(protocol, "converged", lambda nets, thetas, examples, rate, rng, **_: found.append(rng))
-    for twin in (False, True):
-        protocol.trained([network_of(seed=3)], task(CORRECTED, (4, 9), 3, dataset), twin=twin)
-    expected = [stream(protocol.Draw.BATCHES, 3, 4, 9, twin).random() for twin in (0, 1)]
+    for replica in (False, True):
+        protocol.trained([network_of(seed=3)], task(CORRECTED, (4, 9), 3, dataset), replica=replica)
+    expected = [stream(protocol.Draw.BATCHES, 3, 4, 9, replica).random() for replica in (0, 1)]
     assert [rng.random() for rng in found] == expected
 
 
@@ -71,12 +73,12 @@ def test_a_twin_sees_the_examples_in_another_order(dataset, monkeypatch):
 
 def test_the_networks_that_one_is_compared_with():
     trial, net = network_of(width=4, seed=5), MLP((49, 4, 1))
-    theta, twin = drawn(net, 1), drawn(net, 2)
+    theta, replica = drawn(net, 1), drawn(net, 2)
     before = theta.copy()
-    others = saliency._others(trial, net, theta, twin)
+    others = saliency._others(trial, net, theta, replica)
     assert list(others) == OTHERS
     np.testing.assert_array_equal(theta, before)
-    assert others["twin"] is twin
+    assert others[REPLICA] is replica
     np.testing.assert_array_equal(others["untrained"], drawn(net, [protocol.Draw.WEIGHTS, 5, 4, 9, 4, 0]))
     first, second = net.weight_slices
     for name, share in (("pruned", 0.95), ("divided twice", 0.0095)):
@@ -103,10 +105,10 @@ def test_agreement_by_hand():
 
 
 def test_maps_are_of_the_first_right_and_wrong_answer_on_each_digit():
-    judged = Examples(IMAGES, LABELS)
-    shown = saliency._shown(FIRST, FIRST_THETA, judged)
+    test = Examples(IMAGES, LABELS)
+    shown = saliency._shown(FIRST, FIRST_THETA, test)
     assert shown == [1, 0, 4, 3]
-    entries = saliency._maps(FIRST, {"dense": FIRST_THETA, "other": -FIRST_THETA / 3}, judged, shown)
+    entries = saliency._maps(FIRST, {"dense": FIRST_THETA, "other": -FIRST_THETA / 3}, test, shown)
     found = [(entry["label"], entry["right"], entry["image"][0][1]) for entry in entries]
     assert found == [(0, True, 1), (0, False, 0), (1, True, 4), (1, False, 3)]
     assert all(entry["dense"] == [1, 0] and entry["other"] == [0.111111, 0] for entry in entries)
@@ -155,10 +157,10 @@ def test_the_error_without_a_gradient_is_unknown():
 
 def test_measure_of_known_networks():
     trials, nets = [network_of(width=width) for width in (4, 24)], [MLP((49, width, 1)) for width in (4, 24)]
-    thetas, twins = [drawn(net, 1) for net in nets], [drawn(net, 2) for net in nets]
+    thetas, replicas = [drawn(net, 1) for net in nets], [drawn(net, 2) for net in nets]
     images = np.random.default_rng(0).integers(0, 256, (7, 7, 7), dtype=np.uint8)
     examples = Task(*3 * [Examples(images, np.array([0, 1, 0, 1, 0, 1, 1], np.uint8))])
-    narrow, wide = saliency.measure(trials, thetas, twins, examples, [("occlusion", PATCH, images / 300)])
+    narrow, wide = saliency.measure(trials, thetas, replicas, examples, [("occlusion", PATCH, images / 300)])
     assert list(narrow) == ["saliency"]
     assert list(wide) == ["saliency", "saliency_corrupted", "maps", "forward_difference"]
     assert list(narrow["saliency"]) == [*OTHERS, "h24"]
@@ -168,12 +170,12 @@ def test_measure_of_known_networks():
         for number, net in enumerate(nets)
         for name, theta in (
             ("dense", thetas[number]),
-            ("twin", twins[number]),
+            (REPLICA, replicas[number]),
             ("pruned", pruned(net, thetas[number], 0.95)),
         )
     }
     for number, result in enumerate((narrow, wide)):
-        for name in ("twin", "pruned"):
+        for name in (REPLICA, "pruned"):
             expected = saliency.agreement(maps[number, "dense"], maps[number, name])
             assert result["saliency"][name] == expected
     assert narrow["saliency"]["h24"] == saliency.agreement(maps[0, "dense"], maps[1, "dense"])
@@ -183,11 +185,11 @@ def test_measure_of_known_networks():
     for name in ("dense", "pruned"):
         assert rows[name, "clean"] == overlap(maps[1, name], maps[1, name]).mean()
     for entry in wide["maps"]:
-        assert list(entry) == ["label", "right", "image", "dense", "divided twice", "pruned", "twin"]
+        assert list(entry) == ["label", "right", "image", "dense", "divided twice", "pruned", REPLICA]
         np.testing.assert_allclose(
-            entry["twin"], input_gradient(nets[1], twins[1], np.array(entry["image"], np.uint8)[None])[0], rtol=1e-5
+            entry[REPLICA], input_gradient(nets[1], replicas[1], np.array(entry["image"], np.uint8)[None])[0], rtol=1e-5
         )
-    shown = saliency._shown(nets[1], thetas[1], examples.judged)
+    shown = saliency._shown(nets[1], thetas[1], examples.test)
     assert [entry["image"] for entry in wide["maps"]] == images[shown].tolist()
     assert wide["forward_difference"] == saliency._errors(nets[1], thetas[1], images[shown])
 
@@ -206,13 +208,13 @@ def test_measured_in_a_run(dataset, short, arm):
     assert json.loads(json.dumps(wide)) == wide
     assert list(narrow["saliency"]) == [*OTHERS, "h24"]
     examples = task(arm, (4, 9), 0, dataset)
-    (one, _), (twin, _) = (
-        [training.theta for training in protocol.trained([network_of(arm, 4), network_of(arm, 24)], examples, twin=two)]
-        for two in (False, True)
+    (one, _), (replica, _) = (
+        [each.theta for each in protocol.trained([network_of(arm, 4), network_of(arm, 24)], examples, replica=replica)]
+        for replica in (False, True)
     )
     net = MLP((49, 4, 1))
-    for name, other in (("twin", twin), ("pruned", pruned(net, one, 0.95))):
-        maps = [np.abs(input_gradient(net, theta, examples.judged.images)) for theta in (one, other)]
+    for name, other in ((REPLICA, replica), ("pruned", pruned(net, one, 0.95))):
+        maps = [np.abs(input_gradient(net, theta, examples.test.images)) for theta in (one, other)]
         assert narrow["saliency"][name] == saliency.agreement(*maps)
     conditions = [("clean", 0.0), *(("gaussian noise", sigma) for sigma in SIGMAS), ("occlusion", PATCH)]
     found = [(row["network"], row["condition"], row["level"]) for row in wide["saliency_corrupted"]]
@@ -227,7 +229,7 @@ def made_up(shares=None, errors=None, seeds=3):
     trials = [network_of(arm, seed=seed) for arm in ARMS for seed in range(seeds)]
     results = []
     for trial in trials:
-        given = {"pruned": 0.6, "divided twice": 1.0, "twin": 0.4, "last layer randomised": 0.1, "randomised": 0.05}
+        given = {"pruned": 0.6, "divided twice": 1.0, REPLICA: 0.4, "last layer randomised": 0.1, "randomised": 0.05}
         given |= {"untrained": 0.05} | (shares or {}).get(trial.arm, {})
         found = {name: float(np.broadcast_to(value, seeds)[trial.seed]) for name, value in given.items()}
         error = errors(trial) if errors else lambda step: step
@@ -278,11 +280,11 @@ def test_rule_of_keeping_half(shares, verdict):
     ],
 )
 def test_rule_of_being_as_near_as_a_network_trained_anew(shares, verdict):
-    assert judged_saliency.like_a_twin(made_up(shares)).verdict is verdict
+    assert judged_saliency.like_a_replica(made_up(shares)).verdict is verdict
 
 
 def test_the_difference_to_a_network_trained_anew_is_paired():
-    judgement = judged_saliency.like_a_twin(made_up(both(pruned=[0.5, 0.6, 0.7], twin=[0.4, 0.5, 0.6])))
+    judgement = judged_saliency.like_a_replica(made_up(both(**{"pruned": [0.5, 0.6, 0.7], REPLICA: [0.4, 0.5, 0.6]})))
     assert judgement.measured.count("less trained anew 0.10 [0.10, 0.10] (n = 3)") == 2
 
 
@@ -290,7 +292,7 @@ def test_the_difference_to_a_network_trained_anew_is_paired():
     ("shares", "verdict", "condition"),
     [
         ({}, Verdict.HOLDS, ""),
-        ({AS_RELEASED: {"twin": 0.05}}, Verdict.CONDITIONAL, "the networks are trained to convergence"),
+        ({AS_RELEASED: {REPLICA: 0.05}}, Verdict.CONDITIONAL, "the networks are trained to convergence"),
         ({CORRECTED: {"randomised": [0.4, 0, 0]}}, Verdict.CONDITIONAL, "trained as released, by 100 full-batch steps"),
         (both(randomised=0.4), Verdict.FAILS, ""),
         (both(randomised=0.5), Verdict.FAILS, ""),
@@ -304,7 +306,7 @@ def test_rule_of_showing_what_was_learnt(shares, verdict, condition):
 
 
 def test_one_seed_is_too_few_for_an_interval():
-    for rule in (judged_saliency.like_a_twin, judged_saliency.learnt):
+    for rule in (judged_saliency.like_a_replica, judged_saliency.learnt):
         assert rule(made_up(seeds=1)).verdict is Verdict.OPEN
         assert rule(made_up(seeds=2)).verdict is Verdict.HOLDS
 

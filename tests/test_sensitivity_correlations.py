@@ -15,7 +15,7 @@ from experiments.sensitivity.correlations import FEWEST, PREDICTORS, Correlation
 from experiments.sensitivity.protocol import FACTORS, SWEEP, Scale, Trial
 from experiments.sensitivity.results import Networks, studied
 from experiments.sensitivity.summary import numbers, table
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 
 
 def trial_of(seed, depth=1, width=50, part=SWEEP):

@@ -11,8 +11,8 @@ from experiments.sensitivity import measures, portraits, training
 from experiments.sensitivity.measures import measure, per_point
 from experiments.sensitivity.protocol import PAIRS, PORTRAITS, SWEEP, Draw, Trial
 from experiments.trials import stream
-from npnet.backprop import forward
 from npnet.derivatives import jacobian
+from npnet.fast import Training, forward
 from npnet.mlp import MLP
 
 TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 16, "relu", 1.0, 0.1, 16, 40)
@@ -115,7 +115,8 @@ def test_of_what_does_not_fit_there_are_two_numbers(dataset, few):
 @pytest.mark.parametrize("part", [SWEEP, PORTRAITS])
 def test_of_what_has_diverged_there_are_two_numbers(dataset, few, monkeypatch, part):
     module = portraits if part == PORTRAITS else measures
-    nan = training.Trained(np.full(training.network(TRIAL, dataset).size, np.nan, dtype=np.float32), [{}])
+    theta = np.full(training.network(TRIAL, dataset).size, np.nan, dtype=np.float32)
+    nan = Training(theta, theta, [{}], 0, "")
     monkeypatch.setattr(module, "trained", lambda *_: nan)
     found = module.measure(dataclasses.replace(TRIAL, part=part), dataset)
     assert found.keys() == {"epochs", "training_accuracy"}

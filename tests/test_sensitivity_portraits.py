@@ -21,8 +21,8 @@ from experiments.sensitivity.portraits import (
 )
 from experiments.sensitivity.protocol import PORTRAITS, Draw, Trial
 from experiments.trials import stream
-from npnet.backprop import forward
 from npnet.derivatives import jacobian
+from npnet.fast import forward
 from npnet.mlp import MLP
 from npnet.trajectories import ellipse
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+import npnet
 from experiments.sensitivity import protocol, training
 from experiments.sensitivity.protocol import (
     DEFAULT,
@@ -19,9 +20,9 @@ from experiments.sensitivity.protocol import (
     Trial,
 )
 from experiments.trials import stream
-from npnet.backprop import forward
 from npnet.data.images import standardised
 from npnet.errors import ArgumentError, DataError
+from npnet.fast import forward
 from npnet.mlp import MLP
 
 TRIAL = Trial(SWEEP, "mnist", "", 3, 2, 16, "relu", 1.0, 0.1, 16, 40)
@@ -294,6 +295,23 @@ def test_training_goes_on_if_an_epoch_spoils_what_was_right(dataset, monkeypatch
     assert found.history[:n] == without.history
     # The batches of the epochs that follow are drawn anew, and the network goes on from where it was.
     assert found.history[n]["train_loss"] < without.history[-1]["train_loss"]
+    assert [row["epoch"] for row in found.history] == list(range(1, n + 3))
+
+
+def test_training_goes_on_as_if_it_had_not_ended(dataset, monkeypatch):
+    trial = dataclasses.replace(TRIAL, momentum=0.9)
+    x, labels = training.examples(trial, dataset)
+    net = training.network(trial, dataset)
+    asked = []
+    monkeypatch.setattr(training, "accuracy", lambda *args: 1.0 if len(asked) == 3 else asked.append(0) or 0.5)
+    found = training.trained(trial, net, x, labels)
+    rate, rng = trial.learning_rate, stream(protocol.Draw.BATCHES, trial.seed)
+    whole = npnet.train(
+        net, training.initial_theta(trial, net), x, labels,
+        epochs=len(found.history), learning_rate=rate, batch_size=16, momentum=0.9, metrics=("accuracy",), rng=rng,
+    )  # fmt: skip
+    assert found.history == whole.history
+    np.testing.assert_array_equal(found.theta, whole.theta)
 
 
 def test_epochs_are_counted_over_all_of_the_training(dataset, monkeypatch):
@@ -331,7 +349,7 @@ def test_the_most_epochs(dataset, monkeypatch, part, batch, epochs):
     trial = dataclasses.replace(TRIAL, part=part, batch=batch)
     with pytest.raises(Begun):
         training.trained(trial, training.network(trial, dataset), *training.examples(trial, dataset))
-    assert (asked["epochs"], asked["stop"].patience) == (epochs, epochs // 5)
+    assert (asked["sgd"].epochs, asked["sgd"].stop.patience) == (epochs, epochs // 5)
 
 
 def test_momentum_is_that_of_the_trial(dataset):

@@ -78,7 +78,7 @@ def undrawn(monkeypatch):
 # A whole run.
 
 
-def test_a_run(tiny, measured, tmp_path, capsys):
+def test_a_run(tiny, measured, unrendered, tmp_path, capsys):
     assert run("--quick", "--data", tiny, "--out", tmp_path, "--workers", 1) == 0
     assert len(measured) == len(set(measured)) == NETWORKS
     assert [sum(trial.part == part for trial in measured) for part in (SWEEP, PAIRS, PORTRAITS)] == [3, 10, 2]

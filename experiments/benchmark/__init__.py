@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def readme(folder: Path) -> str:
-    """The training benchmark as a table in Markdown: milliseconds of each system, a line a job."""
+    """The training benchmark as a table in Markdown: milliseconds of each system, a line per job."""
     with (folder / "training.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     systems = [name for name in SYSTEMS if any(row["system"] == name for row in rows)]

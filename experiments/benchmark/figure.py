@@ -68,7 +68,7 @@ def draw(
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.set(xlabel="hidden units", title=f"{number} network{'s' * (number > 1)}")
-        grid[0, 0].set_ylabel("milliseconds a network and epoch")
+        grid[0, 0].set_ylabel("milliseconds per network and epoch")
         # The last panel has all systems; an error bar's handle would come after the lines'.
         handles = dict(zip(*reversed(grid[0, -1].get_legend_handles_labels()), strict=True))
         order = [*(name for name in SYSTEMS if name in handles), *(name for name in handles if name not in SYSTEMS)]

@@ -27,7 +27,7 @@ class Job:
     thetas
         (networks, net.size) float32, where each network starts.
     seeds
-        Of each network's generator, which draws one permutation of the images an epoch.
+        Of each network's generator, which draws one permutation of the images per epoch.
     images, labels
         (n, net.inputs) bytes, to be scaled to [0, 1]; (n,) zeros and ones.
     learning_rate, batch

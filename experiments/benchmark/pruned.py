@@ -1,8 +1,8 @@
 """A pruned network against the dense one: inference, and training under the mask.
 
 A 784-300-100-10 network is trained on MNIST for an epoch and loses its smallest weights, all layers ranked together.
-Inference is `npnet.forward` with the weights before and after. Retraining is an epoch of `npnet.train` under the mask,
-by the dense path and by the one that npnet chooses. All on one thread.
+Inference is `npnet.fast.forward` with the weights before and after. Retraining is an epoch of `npnet.train` under the
+mask, by the dense path and by the one that npnet chooses. All on one thread.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import npnet
 from experiments.benchmark.measure import Spread, as_csv, interleaved
 from experiments.store import write_atomically
+from npnet.fast import Training, forward
 from npnet.fast.paths import DENSE
-from npnet.fast.training import Training
 
 NET = npnet.MLP((784, 300, 100, 10), loss="softmax")
 SPARSITIES = (0.5, 0.8, 0.9, 0.95, 0.98)
@@ -59,8 +59,8 @@ def main(args: argparse.Namespace) -> None:
 
 def epoch(theta: Array, mask: NDArray[np.bool_], x: Array, y: Array, path: str | None = None) -> Training:
     """One epoch of SGD under the mask."""
-    sgd: dict[str, Any] = {"epochs": 1, "learning_rate": 0.1, "batch_size": 64, "rng": np.random.default_rng(1)}
-    return npnet.train(NET, theta, x, y, mask=mask, path=path, **sgd)
+    sgd = npnet.SGD(epochs=1, learning_rate=0.1, batch_size=64, path=path)
+    return npnet.train(NET, theta, x, y, sgd, mask=mask, rng=np.random.default_rng(1))
 
 
 def compare(
@@ -75,11 +75,11 @@ def compare(
     dense = epoch(pruned, mask, x, y, DENSE)
     np.testing.assert_allclose(chosen.history[0]["train_loss"], dense.history[0]["train_loss"], rtol=1e-3)
     # One example at a time is never worth a layout: these logits come from the dense product.
-    single = [npnet.forward(NET, pruned, image[None])[0] for image in tested[:20]]
-    np.testing.assert_allclose(npnet.forward(NET, pruned, tested)[:20], single, rtol=1e-3, atol=1e-3)
+    single = [forward(NET, pruned, image[None])[0] for image in tested[:20]]
+    np.testing.assert_allclose(forward(NET, pruned, tested)[:20], single, rtol=1e-3, atol=1e-3)
     functions = [
-        lambda: npnet.forward(NET, theta, tested),
-        lambda: npnet.forward(NET, pruned, tested),
+        lambda: forward(NET, theta, tested),
+        lambda: forward(NET, pruned, tested),
         lambda: epoch(pruned, mask, x, y, DENSE),
         lambda: epoch(pruned, mask, x, y),
     ]

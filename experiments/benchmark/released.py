@@ -26,10 +26,10 @@ from experiments.low_capacity.protocol import (
     DEFAULT,
     QUICK,
     Trial,
-    company,
     initial_theta,
     network,
     task,
+    train_group,
     trained,
     trials,
 )
@@ -46,16 +46,16 @@ def main(args: argparse.Namespace) -> None:
     data = npnet.load("mnist", args.data)
     scale = dataclasses.replace(QUICK if args.quick else DEFAULT, seeds=len(SEEDS))
     wanted = [trial for trial in trials("", scale, LEARNING_RATE) if trial.arm == AS_RELEASED]
-    companies = [list(group) for _, group in groupby(sorted(wanted, key=company), key=company)]
+    groups = [list(group) for _, group in groupby(sorted(wanted, key=train_group), key=train_group)]
     print(
         f"{len(wanted)} networks, full batches, {EPOCHS} steps, float32, {args.threads} at a time; seconds for all, "
         "and NumPy's time / npnet's: of the sums, [smallest, largest] of the rounds"
     )
     times = []
     with ThreadPoolExecutor(args.threads) as executor:
-        npnet_trained(companies[0], data)  # Compiles.
-        for start in range(0, len(companies), args.threads):
-            together = companies[start : start + args.threads]
+        npnet_trained(groups[0], data)  # Compiles.
+        for start in range(0, len(groups), args.threads):
+            together = groups[start : start + args.threads]
             found: dict[str, list[Array]] = {}
 
             def ours(together: list[list[Trial]] = together, found: dict[str, list[Array]] = found) -> None:
@@ -82,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
     rows = [{"round": k, "npnet_s": float(a), "numpy_s": float(b)} for k, (a, b) in enumerate(both)]
     write_atomically(args.out / "released.csv", as_csv(rows))
     if importlib.util.find_spec("sklearn") and importlib.util.find_spec("threadpoolctl"):
-        against_the_author(companies[0], data, args.threads, float(total[0]) / len(wanted))
+        against_the_author(groups[0], data, args.threads, float(total[0]) / len(wanted))
     else:
         print("as the author trains: needs scikit-learn and threadpoolctl: pip install -e '.[bench]'")
 
@@ -103,7 +103,7 @@ def against_the_author(group: list[Trial], data: Dataset, threads: int, ours: fl
 
 
 def npnet_trained(group: list[Trial], data: Dataset) -> list[Array]:
-    """Parameters of the networks of a company, trained as the study does, with the F1 of each epoch."""
+    """Parameters of the networks of one `train_group`, trained as the study does, with the F1 of each epoch."""
     return [training.theta for training in trained(group, task(group[0].arm, group[0].pair, group[0].seed, data))]
 
 

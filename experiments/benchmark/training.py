@@ -40,7 +40,7 @@ class LossError(NpnetError):
 
 @dataclass(frozen=True)
 class Row:
-    """One system at one width: milliseconds a network and epoch, and their ratio to npnet's in the same round."""
+    """One system at one width: milliseconds per network and epoch, and their ratio to npnet's in the same round."""
 
     networks: int
     width: int
@@ -74,7 +74,7 @@ def main(args: argparse.Namespace) -> None:
     rounds, epochs = (QUICK_ROUNDS, QUICK_EPOCHS) if args.quick else (ROUNDS, EPOCHS)
     peak, bandwidth = sgemm_peak(args.threads), copy_bandwidth(args.threads)
     print(
-        f"{len(images)} images, float32, batches of 64, {args.threads} threads; milliseconds a network and epoch and "
+        f"{len(images)} images, float32, batches of 64, {args.threads} threads; milliseconds per network and epoch and "
         f"their ratio to npnet's:\nthe median of {rounds} interleaved rounds (epochs a round: {epochs}) "
         f"[smallest, largest]. Peak: {peak / 1e9:.0f} GFLOP/s, a large sgemm; "
         f"a large copy moves {bandwidth / 1e9:.1f} GB/s."
@@ -210,7 +210,7 @@ def with_memory(rows: Sequence[Row], args: argparse.Namespace) -> list[Row]:
 
 
 HEADER = (
-    f"{'hidden':>6}  {'system':<17}{'ms a network and epoch':>24}{'GFLOP/s':>9}{'peak':>6}"
+    f"{'hidden':>6}  {'system':<17}{'ms per network and epoch':>24}{'GFLOP/s':>9}{'peak':>6}"
     f"{'x npnet':>22}{'loss':>9}  form"
 )
 

@@ -28,9 +28,9 @@ from experiments.low_capacity.protocol import (
     Scale,
     Trial,
     check_digits,
-    company,
     cost,
     task,
+    train_group,
 )
 from experiments.low_capacity.published import NOISE_PAIR
 from experiments.low_capacity.results import Results, Study
@@ -91,7 +91,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _measured(folder: Path | None, trials: Sequence[Trial]) -> list[dict[str, Any]]:
-    """The results of trials of one `company`, on the data in `folder` of the machine that this runs on."""
+    """The results of trials of one `train_group`, on the data in `folder` of the machine that this runs on."""
     return _MEASURE[trials[0].part](trials, local_data("mnist", folder, trials[0].data))
 
 
@@ -103,7 +103,7 @@ def _studied(scale: Scale, data: Dataset, folder: Path | None, store: Store, wor
     def run(label: str, *parts: list[Trial]) -> list[Results]:
         wanted = [trial for part in parts for trial in part]
         check_digits(data, wanted)
-        found = run_trials(wanted, work, store, workers, cost=cost, label=label, together=company)
+        found = run_trials(wanted, work, store, workers, cost=cost, label=label, together=train_group)
         results = dict(zip(wanted, found, strict=True))
         return [Results(part, [results[trial] for trial in part]) for part in parts]
 

@@ -1,6 +1,6 @@
 """How difficult each pair of digits is, by measure, and how many hidden units it needs.
 
-Difficulty is the error of a linear classifier, our own network without a hidden layer, on the judged examples. Beside
+Difficulty is the error of a linear classifier, our own network without a hidden layer, on the test examples. Beside
 it stands how far the means of the classes overlap. The capacity that a pair needs is read off F1 at several widths.
 """
 
@@ -27,10 +27,10 @@ from experiments.low_capacity.protocol import (
 )
 from experiments.low_capacity.published import ENOUGH_F1, LEARNING_RATE
 from experiments.low_capacity.results import Pair, Results, smallest_width
-from npnet.backprop import forward
 from npnet.data.datasets import Dataset
+from npnet.fast import forward
 from npnet.metrics import evaluate
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 
 LINEAR = 0
 # Trained to convergence nearly every pair passes the paper's F1 with two units, so there the small widths are dense.
@@ -55,19 +55,19 @@ def trials(data: str, scale: Scale, learning_rate: float) -> list[Trial]:
 
 
 def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
-    """Train the networks of trials of one company, and judge them.
+    """Train the networks of one `train_group`, and test them.
 
     Returns
     -------
     list of dict
-        "judged": the number of judged examples; "f1" and "accuracy" on them; for a linear classifier also what
+        "judged": the number of test examples; "f1" and "accuracy" on them; for a linear classifier also what
         `class_means` returns.
     """
     first = trials[0]
     examples = task(first.arm, first.pair, first.seed, data)
     results = []
     for trial, training in zip(trials, trained(trials, examples), strict=True):
-        images, labels = examples.judged
+        images, labels = examples.test
         logits = forward(network(trial, examples), training.theta, images)
         result = {"judged": len(labels)} | evaluate(labels, logits, ("f1", "accuracy"))
         results.append(result | class_means(examples) if trial.width == LINEAR else result)
@@ -78,19 +78,19 @@ def class_means(examples: Task) -> dict[str, float]:
     """How far the means of the two classes overlap, and how well they classify.
 
     "overlap": cosine similarity of the mean training images m0 and m1, m0 . m1 / (|m0| |m1|); 1 if one is a multiple of
-    the other, NaN if one is black. "nearest_mean_error": share of the judged images x that are taken for the
+    the other, NaN if one is black. "nearest_mean_error": share of the test images x that are taken for the
     wrong class, where x is taken for class 1 if |x - m1| < |x - m0|.
     """
     images, labels = examples.training
     zero, one = (images[labels == label].mean(axis=0).ravel() for label in (0, 1))
     with np.errstate(invalid="ignore"):
         overlap = (zero @ one) / np.sqrt((zero @ zero) * (one @ one))
-    judged = examples.judged.images.reshape(len(examples.judged.labels), -1)
+    test = examples.test.images.reshape(len(examples.test.labels), -1)
     # |x - m1|² < |x - m0|² without the |x|² that both have.
-    taken_for_one = judged @ (one - zero) > (one @ one - zero @ zero) / 2
+    taken_for_one = test @ (one - zero) > (one @ one - zero @ zero) / 2
     return {
         "overlap": float(overlap),
-        "nearest_mean_error": float(np.mean(taken_for_one != examples.judged.labels)),
+        "nearest_mean_error": float(np.mean(taken_for_one != examples.test.labels)),
     }
 
 
@@ -100,15 +100,15 @@ def mean(results: Results, arm: str, pair: Pair, name: str) -> float:
 
 
 def linear_error(results: Results, arm: str, pair: Pair) -> float:
-    """Share of the judged examples that the linear classifier gets wrong, mean over seeds."""
+    """Share of the test examples that the linear classifier gets wrong, mean over seeds."""
     return 1 - mean(results, arm, pair, "accuracy")
 
 
 def error_interval(results: Results, arm: str, pair: Pair) -> tuple[float, float]:
-    """Wilson's 95 % interval of `linear_error` for a binomial of as many examples as one seed judges.
+    """Wilson's 95 % interval of `linear_error` for a binomial of as many examples as one seed has to test on.
 
-    (p + z²/2n -+ z sqrt(p (1 - p)/n + z²/4n²)) / (1 + z²/n). The seeds judge the same examples, or many of the same, so
-    their numbers are not added up.
+    (p + z²/2n -+ z sqrt(p (1 - p)/n + z²/4n²)) / (1 + z²/n). The seeds have the same test examples, or many of the
+    same, so their numbers are not added up.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
@@ -119,7 +119,7 @@ def error_interval(results: Results, arm: str, pair: Pair) -> tuple[float, float
 
 
 def minimum_width(results: Results, arm: str, pair: Pair, definition: str) -> float:
-    """Smallest width from which on F1 on the judged examples, mean over seeds, is enough; infinite if there is none.
+    """Smallest width from which on F1 on the test examples, mean over seeds, is enough; infinite if there is none.
 
     ABSOLUTE, the paper's: more than 0.90; whether seeds are stable is not asked. RELATIVE: at most one point (0.01)
     below the widest network's of that arm and pair.

@@ -1,4 +1,4 @@
-"""How sparse can the networks be? Accuracy on the judged examples against the true sparsity, method by method.
+"""How sparse can the networks be? Accuracy on the test examples against the true sparsity, method by method.
 
 One-shot
     The smallest weights of the trained network go, ranked in each layer by itself, as the paper does, or all together;
@@ -47,12 +47,11 @@ from experiments.low_capacity.protocol import (
 from experiments.low_capacity.published import LEARNING_RATE
 from experiments.low_capacity.results import Pair, Results
 from experiments.trials import stream
-from npnet.backprop import forward
 from npnet.data.datasets import Dataset
-from npnet.fast.training import Training
+from npnet.fast import Training, forward
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
-from npnet.pruning import Scope, apply_mask, disconnected_units, magnitude, prune, sparsity
+from npnet.pruning import Scope, apply_mask, disconnected_units, iterative, magnitude, prune, sparsity
 
 DENSE = "dense"
 LAYERWISE, GLOBAL = "one-shot, layerwise", "one-shot, global"
@@ -76,7 +75,7 @@ ROUNDING = 1e-9  # 0.99 - 0.98 is more than 0.01 in floating point
 _METRICS = ("accuracy", "f1", "balanced_accuracy")
 Theta = NDArray[np.floating]
 Mask = NDArray[np.bool_]
-Retrain = Callable[[int, list[Theta], list[Mask]], list[Training]]
+Retrain = Callable[[float, list[Theta], list[Mask]], list[Training]]
 
 
 def trials(data: str, scale: Scale, learning_rate: float) -> list[Trial]:
@@ -95,14 +94,14 @@ def trials(data: str, scale: Scale, learning_rate: float) -> list[Trial]:
 
 
 def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
-    """Train the networks of trials of one company together, prune them by every method, and judge what is left.
+    """Train the networks of one `train_group` together, prune them by every method, and test what is left.
 
     Returns
     -------
     list of dict
         "rows": one for the dense network and for each method and level: "method", "level" (the sparsity asked for),
-        "removed" (the fraction of all weights that is gone), "accuracy", "f1" and "balanced_accuracy" on the examples
-        that the arm judges by, "disconnected" (hidden units that have lost all weights from the inputs or the one to
+        "removed" (the fraction of all weights that is gone), "accuracy", "f1" and "balanced_accuracy" on the test
+        examples of the arm, "disconnected" (hidden units that have lost all weights from the inputs or the one to
         the output), and "epochs" (of the last training).
     """
     first = trials[0]
@@ -112,38 +111,38 @@ def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
     dense = [training.theta for training in trainings]
     epochs = [len(training.history) for training in trainings]
 
-    def judged(method: str, level: float, masks: list[Mask], thetas: list[Theta], epochs: list[int]) -> None:
+    def add(method: str, level: float, masks: list[Mask], thetas: list[Theta], epochs: list[int]) -> None:
         for number, each in enumerate(zip(nets, masks, thetas, epochs, strict=True)):
-            results[number]["rows"].append({"method": method, "level": level} | _scores(*each, examples.judged))
+            results[number]["rows"].append({"method": method, "level": level} | _scores(*each, examples.test))
 
-    def retrain(number: int, thetas: list[Theta], masks: list[Mask]) -> list[Training]:
+    def retrain(level: float, thetas: list[Theta], masks: list[Mask]) -> list[Training]:
         # The batches come in the same order for every method.
-        rng = stream(Draw.BATCHES_AGAIN, first.seed, *first.pair, number)
+        rng = stream(Draw.BATCHES_AGAIN, first.seed, *first.pair, first.levels.index(level))
         return converged(nets, thetas, examples, first.learning_rate, rng, masks)
 
     results: list[dict[str, Any]] = [{"rows": []} for _ in trials]
     whole = [np.ones(net.size, dtype=np.bool_) for net in nets]
-    judged(DENSE, 0.0, whole, dense, epochs)
+    add(DENSE, 0.0, whole, dense, epochs)
     for method, scope in SCOPES.items():
         for level in ONE_SHOT_LEVELS:
-            masks = _pruned(nets, _magnitudes(nets, dense), level, whole, scope)
-            judged(method, level, masks, _cut(dense, masks), epochs)
+            masks = _pruned(nets, dense, level, scope)
+            add(method, level, masks, _cut(dense, masks), epochs)
     for method, level, masks, again in retrained(trials, nets, dense, retrain):
-        judged(method, level, masks, [each.theta for each in again], [len(each.history) for each in again])
+        add(method, level, masks, [each.theta for each in again], [len(each.history) for each in again])
     return results
 
 
 def retrained(
     trials: Sequence[Trial], nets: Sequence[MLP], dense: list[Theta], retrain: Retrain
 ) -> Iterator[tuple[str, float, list[Mask], list[Training]]]:
-    """Prune trained networks and train them again, level by level; `npnet.iterative` for several networks at once.
+    """Prune trained networks by each method and train them again, level by level.
 
     Parameters
     ----------
     trials, nets, dense
-        Of one company: the trials, their architectures, and their trained parameters.
+        Of one `train_group`: the trials, their architectures, and their trained parameters.
     retrain
-        Trains networks from the parameters and with the masks given; its first argument is the number of the level.
+        Trains networks from the parameters and with the masks given; its first argument is the level.
 
     Yields
     ------
@@ -151,24 +150,24 @@ def retrained(
     """
     initial = [initial_theta(trial, net) for trial, net in zip(trials, nets, strict=True)]
     drawn = [net.init(_draws(Draw.NEW_WEIGHTS, t), "normal") for t, net in zip(trials, nets, strict=True)]
-    whole = [np.ones(net.size, dtype=np.bool_) for net in nets]
-    latest = {ITERATIVE: dense, REWOUND: dense}
-    masks = {ITERATIVE: whole, REWOUND: whole}
-    for number, level in enumerate(trials[0].levels):
-        for method, thetas in latest.items():
-            masks[method] = _pruned(nets, _magnitudes(nets, thetas), level, masks[method])
-        masks[FINE_TUNED] = _pruned(nets, _magnitudes(nets, dense), level, whole)
+    levels = trials[0].levels
+
+    def train(thetas: list[Theta], masks: list[Mask]) -> list[Training]:
+        return retrain(level, thetas, masks)
+
+    fine_tuned = iterative(nets, dense, levels, train=train)
+    rewound = iterative(nets, dense, levels, train=train, rewind_to=initial)
+    for level in levels:
+        masks = _pruned(nets, dense, level)
+        yield FINE_TUNED, level, masks, train(_cut(dense, masks), masks)
+        tuned, ticket = next(fine_tuned), next(rewound)
+        yield ITERATIVE, level, tuned.mask, tuned.trained
+        yield REWOUND, level, ticket.mask, ticket.trained
         # The same draws at each level, so that these masks lie within one another too.
         draws = [_draws(Draw.PLACES, trial) for trial in trials]
-        masks[RANDOM] = [shuffled(*each) for each in zip(nets, masks[REWOUND], draws, strict=True)]
-        masks[NEW_WEIGHTS] = masks[REWOUND]
-        starts = {FINE_TUNED: dense, ITERATIVE: latest[ITERATIVE], REWOUND: initial, RANDOM: initial}
-        starts[NEW_WEIGHTS] = drawn
-        for method in RETRAINED:
-            found = retrain(number, _cut(starts[method], masks[method]), masks[method])
-            if method in latest:
-                latest[method] = [training.theta for training in found]
-            yield method, level, masks[method], found
+        places = [shuffled(*each) for each in zip(nets, ticket.mask, draws, strict=True)]
+        yield RANDOM, level, places, train(_cut(initial, places), places)
+        yield NEW_WEIGHTS, level, ticket.mask, train(_cut(drawn, ticket.mask), ticket.mask)
 
 
 def shuffled(net: MLP, mask: Mask, rng: np.random.Generator) -> Mask:
@@ -183,21 +182,14 @@ def _draws(what: Draw, trial: Trial) -> np.random.Generator:
     return stream(what, trial.seed, *trial.pair, trial.width)
 
 
-def _magnitudes(nets: Sequence[MLP], thetas: list[Theta]) -> list[Theta]:
-    return [magnitude(net, theta) for net, theta in zip(nets, thetas, strict=True)]
+def _pruned(nets: Sequence[MLP], thetas: Sequence[Theta], level: float, scope: Scope = "global") -> list[Mask]:
+    return [prune(net, magnitude(net, theta), level, scope=scope) for net, theta in zip(nets, thetas, strict=True)]
 
 
-def _pruned(
-    nets: Sequence[MLP], scores: Sequence[Theta], level: float, within: list[Mask], scope: Scope = "global"
-) -> list[Mask]:
-    together = zip(nets, scores, within, strict=True)
-    return [prune(net, score, level, scope=scope, mask=mask) for net, score, mask in together]
-
-
-def _scores(net: MLP, mask: Mask, theta: Theta, epochs: int, judged: Examples) -> dict[str, Any]:
+def _scores(net: MLP, mask: Mask, theta: Theta, epochs: int, test: Examples) -> dict[str, Any]:
     (without_inputs,) = disconnected_units(net, mask)
     without_output = ~net.unpack(mask)[-1].weights.any(axis=0)
-    scores = evaluate(judged.labels, forward(net, theta, judged.images), _METRICS)
+    scores = evaluate(test.labels, forward(net, theta, test.images), _METRICS)
     disconnected = int(np.count_nonzero(without_inputs | without_output))
     return {"removed": sparsity(net, mask), **scores, "disconnected": disconnected, "epochs": epochs}
 

@@ -1,10 +1,10 @@
 """The two ways of training, and the trials that an experiment is made of.
 
 *As released*: what the paper's code does. Full-batch gradient descent, 100 steps, balanced data, the paper's own draws;
-judged on the training set and on the held-out fifth of the training file.
+tested on the training set and on the held-out fifth of the training file.
 
 *Corrected*: minibatch SGD until the loss on a validation fifth has not improved for five epochs, the parameters of
-the best epoch, new draws for each trial; judged once, on the official test file. The initialisation is the paper's, so
+the best epoch, new draws for each trial; tested once, on the official test file. The initialisation is the paper's, so
 that only the training differs. The learning rate is the one of `rates` with the lowest validation loss.
 
 The study has parts, and a trial belongs to one: the networks of both arms with all that is measured of them, the search
@@ -12,11 +12,11 @@ for the learning rate, the difficulty of more pairs of digits, and the limits of
 """
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, 
 from experiments.trials import stream
 from npnet.data.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
-from npnet.fast.training import Training, train_together
+from npnet.fast import Training, Validation, train_together
 from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping
 
@@ -95,8 +95,10 @@ class Scale:
         return SEEDS[:seeds] if arm == AS_RELEASED else range(seeds)
 
 
+Theta = NDArray[np.floating]
+Row = dict[str, float]
 # Is shown the number of a network and its parameters after each epoch, may keep them, and may add to the epoch's row.
-Watch = Callable[[int, NDArray[np.floating]], dict[str, float]]
+Watch = Callable[[int, Theta], Row]
 
 ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
 _CORRECTED_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
@@ -142,14 +144,14 @@ class Examples(NamedTuple):
 
 
 class Task(NamedTuple):
-    """The examples of a trial: to train on, to stop by, and to judge by. As released, the last two are the same."""
+    """The examples of a trial: to train on, to stop by, and to test on. As released, the last two are the same."""
 
     training: Examples
     validation: Examples
-    judged: Examples
+    test: Examples
 
 
-@functools.lru_cache(maxsize=4)
+@lru_cache(maxsize=4)
 def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
     """The task of a trial, cut from `data`."""
     images, labels = digit_pair(data.train_images, data.train_labels, *pair)
@@ -162,7 +164,7 @@ def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
     return Task(Examples(images[training], labels[training]), held_out, held_out if arm == AS_RELEASED else test)
 
 
-def company(trial: Trial) -> tuple[str, str, tuple[int, int], int, float, bool]:
+def train_group(trial: Trial) -> tuple[str, str, tuple[int, int], int, float, bool]:
     """What trials share whose networks see the same images in the same order, and so can be trained together."""
     return trial.part, trial.arm, trial.pair, trial.seed, trial.learning_rate, trial.width == 0
 
@@ -186,38 +188,39 @@ class Draw(IntEnum):
     BATCHES_AGAIN = 8
 
 
-def initial_theta(trial: Trial, net: MLP, *, twin: bool = False) -> NDArray[np.floating]:
+def initial_theta(trial: Trial, net: MLP, *, replica: bool = False) -> Theta:
     """Weights N(0, 0.1²) and zero biases, in the arm of the paper and for its networks by its draws.
 
     A linear classifier starts from zero: 100 full-batch steps would not forget random weights.
     """
     if not trial.width:
         return np.zeros(net.size, dtype=np.float32)
-    if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS and not twin:
+    if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS and not replica:
         return released.initial_theta(net, trial.pair, trial.seed)
-    return net.init(stream(Draw.WEIGHTS, trial.seed, *trial.pair, trial.width, twin), "normal")
+    return net.init(stream(Draw.WEIGHTS, trial.seed, *trial.pair, trial.width, replica), "normal")
 
 
 def trained(
-    trials: Sequence[Trial], examples: Task, *, twin: bool = False, watch: Watch | None = None
+    trials: Sequence[Trial], examples: Task, *, replica: bool = False, watch: Watch | None = None
 ) -> list[Training]:
-    """Train the networks of trials of one `company` as their arm says.
+    """Train the networks of trials of one `train_group` as their arm says.
 
-    A `twin` is the same network on the same data from another initialisation and, corrected, in another order.
+    A `replica` is the same network on the same data from another initialisation and, corrected, in another order.
     `watch` is called with the number of a network and a copy of its parameters after each epoch.
     """
     nets = [network(trial, examples) for trial in trials]
-    thetas = [initial_theta(trial, net, twin=twin) for trial, net in zip(trials, nets, strict=True)]
+    thetas = [initial_theta(trial, net, replica=replica) for trial, net in zip(trials, nets, strict=True)]
     if trials[0].arm == AS_RELEASED:
         settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": trials[0].learning_rate}
-        return train_together(nets, thetas, *examples.training, metrics=("f1",), evaluate_theta=watch, **settings)
-    batches = stream(Draw.BATCHES, trials[0].seed, *trials[0].pair, twin)
+        each_epoch = None if watch is None else partial(_watched, watch)
+        return train_together(nets, thetas, *examples.training, metrics=("f1",), each_epoch=each_epoch, **settings)
+    batches = stream(Draw.BATCHES, trials[0].seed, *trials[0].pair, replica)
     return converged(nets, thetas, examples, trials[0].learning_rate, batches, metrics=("f1",), watch=watch)
 
 
 def converged(
     nets: Sequence[MLP],
-    thetas: Sequence[NDArray[np.floating]],
+    thetas: Sequence[Theta],
     examples: Task,
     learning_rate: float,
     rng: np.random.Generator,
@@ -231,6 +234,14 @@ def converged(
     `masks` and `metrics` as in `npnet.train_together`, and the same metrics of the validation examples; `rng` orders
     the batches; `watch` as in `trained`.
     """
+    validation = Validation(nets, *examples.validation, metrics, masks)
+
+    def each_epoch(numbers: Sequence[int], thetas: Sequence[Theta]) -> list[Row]:
+        rows = validation(numbers, thetas)
+        if watch is None:
+            return rows
+        return [row | seen for row, seen in zip(rows, _watched(watch, numbers, thetas), strict=True)]
+
     return train_together(
         nets,
         thetas,
@@ -241,7 +252,10 @@ def converged(
         rng=rng,
         masks=masks,
         metrics=metrics,
-        validation=examples.validation,
-        evaluate_theta=watch,
+        each_epoch=each_epoch,
         stop=EarlyStopping("validation_loss", PATIENCE),
     )
+
+
+def _watched(watch: Watch, numbers: Sequence[int], thetas: Sequence[Theta]) -> list[Row]:
+    return [watch(number, theta) for number, theta in zip(numbers, thetas, strict=True)]

@@ -29,7 +29,7 @@ def trials(data: str, scale: Scale) -> list[Trial]:
 
 
 def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
-    """Train the networks of trials of one company.
+    """Train the networks of one `train_group`.
 
     Returns
     -------

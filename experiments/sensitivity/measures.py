@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from experiments.sensitivity.protocol import Draw, Trial
 from experiments.sensitivity.training import accuracy, examples, network, test_images, trained
 from experiments.trials import stream
-from npnet.backprop import forward, losses, probabilities
+from npnet.backprop import losses, probabilities
 from npnet.data.datasets import Dataset
+from npnet.fast import forward
 from npnet.metrics import roc_auc
 from npnet.mlp import MLP
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 from npnet.sensitivity import jacobian_norms, mean_transitions
 from npnet.trajectories import translations
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from experiments.sensitivity.protocol import CLASSES, Draw, Trial
 from experiments.sensitivity.training import accuracy, examples, initial_theta, network, test_images, trained
 from experiments.trials import stream
-from npnet.backprop import forward, losses
+from npnet.backprop import losses
 from npnet.data.datasets import Dataset
 from npnet.data.images import standardised
 from npnet.derivatives import activation_codes
+from npnet.fast import forward
 from npnet.mlp import MLP
 from npnet.sensitivity import jacobian_norms, transitions
 from npnet.trajectories import ellipse

@@ -1,21 +1,21 @@
 """How the networks of the study are trained: on what, from which weights, and until when."""
 
-import functools
 import math
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.sensitivity.protocol import CLASSES, PAIRS, PORTRAITS, RELU, SHIFT, SWEEP, Draw, Trial
 from experiments.trials import stream
-from npnet.backprop import forward
 from npnet.data.datasets import Dataset, corrupt_labels, subset
 from npnet.data.images import standardised, wrapped_shifts
-from npnet.fast.training import train
+from npnet.fast import Training, forward, train
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping
+from npnet.training import SGD
 
 # A portrait's loss on its training examples, at which it is certain of them.
 CERTAIN = 3e-4
@@ -35,7 +35,7 @@ def examples(trial: Trial, data: Dataset) -> tuple[NDArray[np.float32], NDArray[
     return standardised(images), labels
 
 
-@functools.lru_cache(maxsize=2)
+@lru_cache(maxsize=2)
 def test_images(data: Dataset) -> NDArray[np.float32]:
     """All test images, standardised and flat, (n, pixels)."""
     return standardised(data.test_images).reshape(len(data.test_images), -1)
@@ -65,41 +65,23 @@ def most_epochs(trial: Trial) -> int:
     return {SWEEP: 120, PAIRS: 50 if trial.copies else 400, PORTRAITS: 500}[trial.part]
 
 
-class Trained(NamedTuple):
-    """Parameters after training, and a row of numbers for each epoch (see `npnet.train`)."""
-
-    theta: NDArray[np.floating]
-    history: list[dict[str, float]]
-
-
-def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> Trained:
+def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> Training:
     """Train until every example is classified right; portraits until the training loss is CERTAIN as well.
 
     An epoch in which none was misclassified when its batch was visited tells that this may be so. If some are after it,
-    its own steps have spoilt them, and training goes on.
+    its own steps have spoilt them, and training goes on as if it had not ended.
     """
     most = most_epochs(trial)
     stop = EarlyStopping("train_accuracy", most // 5, larger_is_better=True, enough=1.0)
     if trial.part == PORTRAITS:
         stop = EarlyStopping("train_loss", most // 5, enough=CERTAIN)
+    sgd = SGD(most, trial.learning_rate, trial.batch and min(trial.batch, len(x)), momentum=trial.momentum, stop=stop)
     rng = stream(Draw.BATCHES, trial.seed) if trial.batch else None
-    theta, history = initial_theta(trial, net), list[dict[str, float]]()
-    while len(history) < most:
-        training = train(
-            net,
-            theta,
-            x,
-            labels,
-            epochs=most - len(history),
-            learning_rate=trial.learning_rate,
-            batch_size=trial.batch and min(trial.batch, len(x)),
-            rng=rng,
-            momentum=trial.momentum,
-            metrics=("accuracy",),
-            stop=stop,
-        )
-        theta = training.theta
-        history += training.history
-        if not stop.suffices(history[-1][stop.metric]) or accuracy(net, theta, x, labels) == 1:
+    train_on = partial(train, net, x=x, y=labels, sgd=sgd, rng=rng, metrics=("accuracy",))
+    training = train_on(initial_theta(trial, net))
+    while stop.suffices(training.history[-1][stop.metric]) and accuracy(net, training.theta, x, labels) != 1:
+        left = most - len(training.history)
+        if not left:
             break
-    return Trained(theta, history)
+        training = train_on(training, epochs=left)
+    return training

@@ -47,7 +47,7 @@ def capacity(results: Results, folder: Path) -> Drawn:
 
 
 def training_curves(results: Results, folder: Path) -> Drawn:
-    """Training F1 against epoch, one panel a pair, one row an arm."""
+    """Training F1 against epoch, one panel per pair, one row an arm."""
     widths = [width for width in results.widths if width in (2, 4, 12, 24, 64)]
     with figure(2, len(results.pairs), panel=(4.0, 3.6), sharey="row", sharex="row") as (drawing, grid):
         for row, arm in zip(grid, ARMS, strict=True):

@@ -21,7 +21,7 @@ from experiments.low_capacity.published import PAIRS
 from experiments.low_capacity.results import Pair, Results, pair_name
 from experiments.page import Drawn
 from experiments.style import COLOURS, MARKERS, figure, save
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 
 _GREY = "#808080"
 _NEAREST, _OTHER = "nearest class mean", "another pair"
@@ -57,13 +57,13 @@ def difficulty(results: Results, folder: Path) -> Drawn:
             label.set(color=_look(pair)[0] if pair in PAIRS else "black", weight="bold" if pair in PAIRS else "normal")
         handles, labels = _legend(grid[0, 0], _OTHER, _NEAREST)
         drawing.legend(handles, labels, loc="outside upper center", ncols=7, fontsize=15)
-        judged = sorted({int(mean(results, CORRECTED, pair, "judged")) for pair in pairs})
+        tested = sorted({int(mean(results, CORRECTED, pair, "judged")) for pair in pairs})
         caption = (
             f"How difficult {len(pairs)} pairs of digits are, the most difficult above: error of a linear classifier, "
             "a network without a hidden layer, on examples it was not trained on. The order is that of the corrected "
             "arm in all panels. In colour: the five pairs of the paper, in its order of difficulty. Bars: Wilson's "
-            "95 % interval for the examples that one seed judges "
-            f"({judged[0]:,} to {judged[-1]:,} corrected); axes are linear below 0.1 %. Strokes: error of the "
+            "95 % interval for the examples that one seed is tested on "
+            f"({tested[0]:,} to {tested[-1]:,} corrected); axes are linear below 0.1 %. Strokes: error of the "
             "nearest class mean. Right: cosine similarity of the mean training images of the two digits; its rank "
             f"correlation with the linear error is {ranks[0]:.2f} as released and {ranks[1]:.2f} corrected. "
             f"{seeds(results)}; as released on the held-out fifth of the training file, corrected on the official test "
@@ -112,12 +112,12 @@ def capacity(results: Results, folder: Path) -> Drawn:
         drawing.legend(handles, labels, loc="outside upper center", ncols=6, fontsize=15)
         tried = "; ".join(f"{arm} {', '.join(map(str, WIDTHS[arm]))}" for arm in ARMS)
         caption = (
-            f"The smallest width from which on F1 is enough, by two definitions, against difficulty; a point a pair of "
-            f"digits, {len(results.pairs)} pairs. Widths tried: {tried}; none: not even the widest. Points are moved "
-            "up or down a little, for many coincide: the paper's pairs in their order, the others at random. The error "
-            "axis is linear below 0.1 %. Rank correlation: Spearman's, with its 95 % bootstrap interval over pairs; 0 "
-            "where all pairs are equal. Where every F1 is above 0.99 every width is within one point of the widest, so "
-            "the easiest pairs cannot be told apart. F1 on the held-out fifth of the training "
+            f"The smallest width from which on F1 is enough, by two definitions, against difficulty; a point per "
+            f"pair of digits, {len(results.pairs)} pairs. Widths tried: {tried}; none: not even the widest. Points are "
+            "moved up or down a little, for many coincide: the paper's pairs in their order, the others at random. The "
+            "error axis is linear below 0.1 %. Rank correlation: Spearman's, with its 95 % bootstrap interval over "
+            "pairs; 0 where all pairs are equal. Where every F1 is above 0.99 every width is within one point of the "
+            "widest, so the easiest pairs cannot be told apart. F1 on the held-out fifth of the training "
             f"file as released, on the official test file corrected. {seeds(results)}."
         )
         return save(drawing, folder, "capacity_difficulty.png", caption)

@@ -23,7 +23,7 @@ _SHOWN = {"dense": "dense", "pruned": "true 95 % removed"}
 
 
 def information(results: Results, folder: Path) -> Drawn:
-    """Information and selectivity against true sparsity, a line a width, both arms."""
+    """Information and selectivity against true sparsity, a line per width, both arms."""
     widths = [width for width in results.widths if width in WIDTHS]
     percents = [0, *PRUNED_PERCENT]
     with figure(len(_ROWS), 2, panel=(7.0, 3.0), sharex=True, sharey="row") as (drawing, grid):
@@ -39,7 +39,7 @@ def information(results: Results, folder: Path) -> Drawn:
             axes.set_xlabel("weights removed (%)")
         grid[2, 0].legend(fontsize=13, ncols=2, loc="upper right")
         caption = (
-            "What output and hidden units say of the digit on the images judged by, after one-shot magnitude pruning "
+            "What output and hidden units say of the digit on the test images, after one-shot magnitude pruning "
             "of a true share of the weights: mutual information with the label (16 equally filled bins, "
             "bias-corrected; the label has 1 bit), and class selectivity (0: active alike on 4 and 9; 1: on one only). "
             f"Mean and standard deviation over seeds. {seeds(results)}."

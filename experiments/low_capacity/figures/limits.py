@@ -22,7 +22,7 @@ _SHOWN = (4, 12, 24, 64)
 
 
 def limit(results: Results, folder: Path) -> Drawn:
-    """The largest sparsity within one point of dense accuracy against width, one panel a pair, one row an arm."""
+    """The largest sparsity within one point of dense accuracy against width, one panel per pair, one row an arm."""
     shape = {"gridspec_kw": {"height_ratios": (1, 1.6)}}
     with figure(2, len(results.pairs), panel=(4.4, 5.0), sharex=True, sharey=True, **shape) as (drawing, grid):
         for row, arm in zip(grid, ARMS, strict=True):

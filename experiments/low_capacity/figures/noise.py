@@ -24,8 +24,8 @@ from npnet.data.corruptions import gaussian_noise, occlude
 
 def corruptions(example: Task, folder: Path) -> Drawn:
     """What the corruptions look like, on one image of each digit."""
-    judged = example.judged
-    images = np.stack([judged.images[np.flatnonzero(judged.labels == label)[0]] for label in (0, 1)])
+    test = example.test
+    images = np.stack([test.images[np.flatnonzero(test.labels == label)[0]] for label in (0, 1)])
     columns: list[tuple[str, NDArray[np.floating]]] = [("clean", images / 255)]
     columns += [(rf"$\sigma$ = {sigma}", gaussian_noise(images, sigma, np.random.default_rng(0))) for sigma in SIGMAS]
     columns.append((f"{PATCH} x {PATCH} patch", occlude(images, PATCH, np.random.default_rng(0))))

@@ -20,7 +20,7 @@ _JUDGED = {AS_RELEASED: "held-out fifth of the training file", CORRECTED: "offic
 
 
 def pruning(results: Results, metric: str, label: str, folder: Path) -> Drawn:
-    """A metric against the true sparsity, one panel a pair, one row an arm."""
+    """A metric against the true sparsity, one panel per pair, one row an arm."""
     widths = [width for width in results.widths if width in (4, 8, 16, 24, 64)]
     levels = [percent / 100 for percent in PRUNED_PERCENT]
     with figure(2, len(results.pairs), panel=(4.0, 3.6), sharey=True, sharex=True) as (drawing, grid):
@@ -105,7 +105,7 @@ def dead_units(results: Results, folder: Path) -> Drawn:
         grid[0, 0].set_ylabel("dead hidden units (%)")
         grid[0, 0].legend(fontsize=12)
         caption = (
-            "Hidden units that output 0 on every image judged by, dense (dotted) and after a true 95 % of the "
+            "Hidden units that output 0 on every test image, dense (dotted) and after a true 95 % of the "
             "weights is "
             f"removed (solid); mean and standard deviation over seeds. {seeds(results)}."
         )

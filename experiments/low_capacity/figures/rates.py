@@ -90,7 +90,7 @@ def scatter(results: Results, folder: Path) -> Drawn:
         outside = f1[~(f1 >= lowest)]
         down = f" (n = {outside.size}, down to {outside.min():.3f})" if outside.size else " (none)"
         caption = (
-            "4v9: F1 of every network against its learning rate, a point a network. Crosses: the paper's, of one run "
+            "4v9: F1 of every network against its learning rate, a point per network. Crosses: the paper's, of one run "
             "whose draws are not known; at the smaller rates 100 steps barely move the weights, and F1 is the luck of "
             f"the draw. Triangles at the lower edge: corrected networks below {lowest}, or without an F1{down}. "
             f"{seeds(results)}."

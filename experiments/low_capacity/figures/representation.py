@@ -27,7 +27,7 @@ _HOW = {
 
 
 def scatter(results: Results, folder: Path) -> Drawn:
-    """Hidden activations of the judged images in two dimensions, dense, divided twice and pruned, both arms."""
+    """Hidden activations of the test images in two dimensions, dense, divided twice and pruned, both arms."""
     with figure(2, len(PRUNINGS), panel=(5.0, 4.2)) as (drawing, grid):
         for row, arm in zip(grid, ARMS, strict=True):
             found = results.of(arm, SALIENCY_PAIR, SALIENCY_WIDTH)[0]["points"]
@@ -46,7 +46,7 @@ def scatter(results: Results, folder: Path) -> Drawn:
             grid[0, 0].plot([], [], MARKERS[label], color=COLOURS[label], label=str(digit))
         grid[0, 0].legend(fontsize=14, loc="best", handletextpad=0)
         caption = (
-            f"Activations of the {SALIENCY_WIDTH} hidden units of 4v9 on images judged by, dense and pruned, for the "
+            f"Activations of the {SALIENCY_WIDTH} hidden units of 4v9 on test images, dense and pruned, for the "
             f"first seed of each arm (n = 1). {_HOW[how]}. Constant units, and points that are those of other images "
             "to five digits, are counted where there are any. A picture is no measure of separability, see "
             "separability.png."
@@ -105,8 +105,8 @@ def separability(results: Results, folder: Path) -> Drawn:
         grid[1, 0].legend(*grid[0, 0].get_legend_handles_labels(), fontsize=12, loc="upper right")
         caption = (
             "How far the hidden layer separates 4 from 9, dense and pruned, against width. Above: a linear classifier "
-            "trained anew on the hidden activations of the training images, on those judged by; dotted, the pruned "
-            f"network's own output. Below: mean silhouette of {COMPARED} judged images at most. Mean and standard "
+            "trained anew on the hidden activations of the training images, on the test images; dotted, the pruned "
+            f"network's own output. Below: mean silhouette of {COMPARED} test images at most. Mean and standard "
             f"deviation over seeds. {seeds(results)}."
         )
         return save(drawing, folder, "separability.png", caption)

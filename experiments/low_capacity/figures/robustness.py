@@ -22,7 +22,7 @@ _TICKS = [*(f"noise {sigma:g}" for sigma in SIGMAS), "patch"]
 
 
 def trajectories(results: Results, folder: Path) -> Drawn:
-    """Accuracy under corruption against clean accuracy along training, a line a width, both arms."""
+    """Accuracy under corruption against clean accuracy along training, a line per width, both arms."""
     widths = [width for width in results.widths if width in WIDTHS]
     with figure(2, len(_FOLLOWED), panel=(5.0, 4.2), sharex="row", sharey="row") as (drawing, grid):
         for row, arm in zip(grid, ARMS, strict=True):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from experiments.claims import deviation
 from experiments.low_capacity.figures.axes import line, seeds, width_axis
+from experiments.low_capacity.measures.saliency import REPLICA
 from experiments.low_capacity.protocol import ARMS
 from experiments.low_capacity.published import (
     NOISE_WIDTHS,
@@ -30,7 +31,7 @@ def saliency(results: Results, folder: Path) -> Drawn:
         "dense": "dense",
         "divided twice": 'pruned\n"95 %"',
         "pruned": "pruned\ntrue 95 %",
-        "twin": "trained\nanew",
+        REPLICA: "trained\nanew",
     }
     kinds = [(label, right) for label in (0, 1) for right in (True, False)]
     columns = 1 + len(titles)
@@ -71,7 +72,7 @@ def saliency_agreement(results: Results, folder: Path) -> Drawn:
     labels = {
         "divided twice": 'pruned "95 %" (0.95 %)',
         "pruned": "pruned, true 95 %",
-        "twin": "trained anew",
+        REPLICA: "trained anew",
         "last layer randomised": "last layer permuted",
         "randomised": "both layers permuted",
         "untrained": "before training",
@@ -89,7 +90,7 @@ def saliency_agreement(results: Results, folder: Path) -> Drawn:
 def saliency_across_widths(results: Results, folder: Path) -> Drawn:
     """Agreement of the maps of networks of other widths with those of the paper's, beside a network trained anew."""
     paper = f"h{SALIENCY_WIDTH}"
-    labels = {paper: f"with {paper}, trained on the same data", "twin": "with the same width, trained anew"}
+    labels = {paper: f"with {paper}, trained on the same data", REPLICA: "with the same width, trained anew"}
     caption = (
         f"How far the absolute input gradients of networks of each width agree with those of {paper}, and with those "
         "of a network of their own width that was trained anew; 4v9, mean over 100 images, then mean and standard "

@@ -54,7 +54,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
     Claim(
         "0v1, 1v7, 5v6, 3v8, 4v9 is an order of difficulty",
         "asserted; no difficulty is measured",
-        "holds if the error of a linear classifier on the judged examples, mean over seeds, increases along it, in "
+        "holds if the error of a linear classifier on the test examples, mean over seeds, increases along it, in "
         "both arms",
         order,
         "difficulty.png",

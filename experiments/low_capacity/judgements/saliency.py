@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from experiments.claims import Claim, Judgement, Verdict, interval, spread
 from experiments.low_capacity.judgements.verdicts import OF_THE_PAPER, OUR_OWN, by_arm, unless_divided_twice
+from experiments.low_capacity.measures.saliency import REPLICA
 from experiments.low_capacity.protocol import ARMS, CORRECTED
 from experiments.low_capacity.published import SALIENCY_PAIR, SALIENCY_WIDTH
 from experiments.low_capacity.results import Results, Study
@@ -37,16 +38,16 @@ def kept(study: Study) -> Judgement:
     return unless_divided_twice(f"share of the 5 % most salient pixels kept, {'. '.join(parts)}", enough)
 
 
-def like_a_twin(study: Study) -> Judgement:
+def like_a_replica(study: Study) -> Judgement:
     """Compare the pruned network's maps with those of a network trained anew, and of one with permuted weights."""
     results, parts, alike = study.networks, [], {}
     for arm in ARMS:
-        twin, randomised = (overlaps(results, arm, name) for name in ("twin", "randomised"))
-        texts = [f"trained anew {spread(twin, 2)}, randomised {spread(randomised, 2)}"]
+        replica, randomised = (overlaps(results, arm, name) for name in (REPLICA, "randomised"))
+        texts = [f"trained anew {spread(replica, 2)}, randomised {spread(randomised, 2)}"]
         for name, label in PRUNINGS.items():
             found = overlaps(results, arm, name)
-            alike[name, arm] = interval(found - twin)[1] >= 0 and interval(found - randomised)[0] > 0
-            texts.append(f"{label} {spread(found, 2)}, less trained anew {spread(found - twin, 2)}")
+            alike[name, arm] = interval(found - replica)[1] >= 0 and interval(found - randomised)[0] > 0
+            texts.append(f"{label} {spread(found, 2)}, less trained anew {spread(found - replica, 2)}")
         parts.append(f"{arm}: {'; '.join(texts)}")
     measured = f"share of the 5 % most salient pixels shared with the dense network, {'. '.join(parts)}"
     if results.seeds(CORRECTED) < 2:
@@ -55,17 +56,17 @@ def like_a_twin(study: Study) -> Judgement:
 
 
 def learnt(study: Study) -> Judgement:
-    """Ask whether maps forget what was learnt when the weights are permuted: fewer pixels shared than with a twin."""
+    """Ask whether maps forget what was learnt when weights are permuted: fewer pixels shared than with a replica."""
     results, parts, forgets = study.networks, [], {}
     for arm in ARMS:
-        twin, last, both, before = (
-            overlaps(results, arm, name) for name in ("twin", "last layer randomised", "randomised", "untrained")
+        replica, last, both, before = (
+            overlaps(results, arm, name) for name in (REPLICA, "last layer randomised", "randomised", "untrained")
         )
-        forgets[arm] = interval(twin - both)[0] > 0
+        forgets[arm] = interval(replica - both)[0] > 0
         parts.append(
-            f"{arm}: trained anew {spread(twin, 2)}, last layer permuted {spread(last, 2)}, both layers "
+            f"{arm}: trained anew {spread(replica, 2)}, last layer permuted {spread(last, 2)}, both layers "
             f"{spread(both, 2)}, before training {spread(before, 2)}; trained anew minus both layers permuted "
-            f"{spread(twin - both, 2)}"
+            f"{spread(replica - both, 2)}"
         )
     measured = f"share of the 5 % most salient pixels shared with the trained network, {'. '.join(parts)}"
     if results.seeds(CORRECTED) < 2:
@@ -120,7 +121,7 @@ CLAIMS: tuple[Claim[Study], ...] = (
         "holds if in both arms the interval over seeds of the difference between the two overlaps does not lie below "
         "0, and that of the difference to a network with permuted weights lies above 0; a condition if only with the "
         "released division",
-        like_a_twin,
+        like_a_replica,
         "saliency_agreement.png",
         OUR_OWN,
     ),

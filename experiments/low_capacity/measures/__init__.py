@@ -18,10 +18,10 @@ from experiments.low_capacity.published import (
     SIGMAS,
 )
 from experiments.trials import stream
-from npnet.backprop import activations, forward
+from npnet.backprop import activations
 from npnet.data.corruptions import gaussian_noise, occlude
 from npnet.data.datasets import Dataset
-from npnet.fast.training import Training
+from npnet.fast import Training, forward
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
 from npnet.pruning import dead_units, sparsity
@@ -32,7 +32,7 @@ Theta = NDArray[np.floating]
 
 
 def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
-    """Train the networks of trials of one company together, and measure each.
+    """Train the networks of one `train_group` together, and measure each.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
     """
     first = trials[0]
     examples = task(first.arm, first.pair, first.seed, data)
-    corrupted = _corrupted(examples.judged.images, first.seed) if first.pair == NOISE_PAIR else []
+    corrupted = _corrupted(examples.test.images, first.seed) if first.pair == NOISE_PAIR else []
     checkpoints = robustness.Checkpoints(trials)
     trainings = trained(trials, examples, watch=checkpoints if first.pair == NOISE_PAIR else None)
     results = [
@@ -51,28 +51,28 @@ def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
         followed = robustness.measure(trials, trainings, checkpoints, examples, corrupted)
         results = [result | found for result, found in zip(results, followed, strict=True)]
     if first.pair == SALIENCY_PAIR:
-        thetas, twins = (
-            [training.theta for training in each] for each in (trainings, trained(trials, examples, twin=True))
+        thetas, replicas = (
+            [training.theta for training in each] for each in (trainings, trained(trials, examples, replica=True))
         )
-        compared = saliency.measure(trials, thetas, twins, examples, corrupted)
+        compared = saliency.measure(trials, thetas, replicas, examples, corrupted)
         results = [result | found for result, found in zip(results, compared, strict=True)]
     return results
 
 
 def _measured(trial: Trial, training: Training, examples: Task, corrupted: Iterable[Corrupted]) -> dict[str, Any]:
-    """Measure a trained network on the examples that its arm judges by.
+    """Measure a trained network on the test examples of its arm.
 
     Returns
     -------
     dict
         "curves": by epoch; "best_train_f1": the largest of the training F1s; "epochs", "kept_epoch".
-        "scores": a row a condition (clean, pruned, divided twice, gaussian noise, occlusion) and level.
-        "dead": hidden units that are 0 on every image judged by, dense and at 95 %; "cut_off": those that have lost
+        "scores": a row per condition (clean, pruned, divided twice, gaussian noise, occlusion) and level.
+        "dead": hidden units that are 0 on every test image, dense and at 95 %; "cut_off": those that have lost
         their weight to the output at 95 %, alive or dead.
         For some widths what `information.measure` returns, and for 4v9 `representation.measure`.
     """
     net = network(trial, examples)
-    theta, judged = training.theta, examples.judged
+    theta, test = training.theta, examples.test
     collapsed = pruned(net, theta, COLLAPSE)
     names = [name for name in training.history[0] if name.startswith(("train_", "validation_"))]
     result: dict[str, Any] = {
@@ -80,18 +80,18 @@ def _measured(trial: Trial, training: Training, examples: Task, corrupted: Itera
         "best_train_f1": max(row["train_f1"] for row in training.history),
         "epochs": len(training.history),
         "kept_epoch": training.epoch,
-        "scores": [_scores(net, theta, judged, "clean", 0.0)],
-        "dead": {"dense": _dead(net, theta, judged), "pruned": _dead(net, collapsed, judged)},
+        "scores": [_scores(net, theta, test, "clean", 0.0)],
+        "dead": {"dense": _dead(net, theta, test), "pruned": _dead(net, collapsed, test)},
         "cut_off": int((net.unpack(collapsed)[-1].weights == 0).all(axis=0).sum()),
     }
     for percent in PRUNED_PERCENT:
         # The released code divides the percentage by 100 twice, so its "95 %" removes 0.95 %.
         for condition, share in (("pruned", percent / 100), ("divided twice", percent / 10_000)):
-            result["scores"].append(_scores(net, pruned(net, theta, share), judged, condition, percent / 100))
+            result["scores"].append(_scores(net, pruned(net, theta, share), test, condition, percent / 100))
     for condition, level, images in corrupted:
-        result["scores"].append(_scores(net, theta, Examples(images, judged.labels), condition, level))
+        result["scores"].append(_scores(net, theta, Examples(images, test.labels), condition, level))
     if trial.width in representation.WIDTHS:
-        result |= information.measure(trial, net, theta, judged)
+        result |= information.measure(trial, net, theta, test)
         if trial.pair == SALIENCY_PAIR:
             result |= representation.measure(trial, net, theta, examples)
     return result

@@ -11,20 +11,20 @@ from experiments.low_capacity.published import PRUNED_PERCENT, SALIENCY_PAIR, SA
 from npnet.backprop import activations
 from npnet.information import mutual_information, selectivity
 from npnet.mlp import MLP
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 
 CUT = 0.8  # the sparsity at which it is asked which units are spared
 
 Array = NDArray[np.floating]
 
 
-def measure(trial: Trial, net: MLP, theta: Array, judged: Examples) -> dict[str, Any]:
+def measure(trial: Trial, net: MLP, theta: Array, test: Examples) -> dict[str, Any]:
     """Mutual information with the label, in bits, and class selectivity of the hidden units, along true sparsity.
 
     Returns
     -------
     dict
-        "information": a row a sparsity ("level"), from 0: the mean and the largest over the hidden units of their
+        "information": a row per sparsity ("level"), from 0: the mean and the largest over the hidden units of their
         information ("mean", "largest") and of their selectivity ("mean_selectivity", "largest_selectivity"), and the
         information of the logit ("output").
         "spared": Spearman's correlation over units between their information in the dense network and the share of
@@ -34,13 +34,13 @@ def measure(trial: Trial, net: MLP, theta: Array, judged: Examples) -> dict[str,
     """
     rows, units = [], {}
     for level in (0.0, *(percent / 100 for percent in PRUNED_PERCENT)):
-        hidden, logits = activations(net, pruned(net, theta, level), judged.images)
-        said = np.asarray(mutual_information(hidden, judged.labels))
-        selective = selectivity(hidden, judged.labels)
+        hidden, logits = activations(net, pruned(net, theta, level), test.images)
+        said = np.asarray(mutual_information(hidden, test.labels))
+        selective = selectivity(hidden, test.labels)
         units[level] = {"information": said.tolist(), "selectivity": selective.tolist()}
         row = {"level": level, "mean": said.mean(), "largest": said.max()}
         row |= {"mean_selectivity": selective.mean(), "largest_selectivity": selective.max()}
-        row["output"] = mutual_information(logits[:, 0], judged.labels)
+        row["output"] = mutual_information(logits[:, 0], test.labels)
         rows.append({name: float(value) for name, value in row.items()})
     result: dict[str, Any] = {"information": rows, "spared": spared(net, theta, np.array(units[0.0]["information"]))}
     if (trial.pair, trial.width) == (SALIENCY_PAIR, SALIENCY_WIDTH):

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from experiments.low_capacity.protocol import AS_RELEASED, CORRECTED, Task, Trial, network
 from experiments.low_capacity.published import NOISE_WIDTHS
-from npnet.backprop import forward
-from npnet.fast.training import Training
+from npnet.fast import Training, forward
 from npnet.metrics import accuracy, predict
 from npnet.mlp import MLP
 
@@ -23,12 +22,12 @@ WIDTHS = (4, 12, *NOISE_WIDTHS)
 EPOCHS = {AS_RELEASED: tuple(range(10, 100, 10)), CORRECTED: (1, 2, 3, 4, 6, 8, 11, 16, 22, 32, 45, 64, 90)}
 
 Theta = NDArray[np.floating]
-Corrupted = tuple[str, float, NDArray[np.floating]]  # condition, level and all the images judged by
+Corrupted = tuple[str, float, NDArray[np.floating]]  # condition, level and all the test images
 Row = dict[str, float]
 
 
 class Checkpoints:
-    """Keeps the parameters of networks in training at `EPOCHS`, for the trials of one company and of `WIDTHS`.
+    """Keeps the parameters of networks in training at `EPOCHS`, for the trials of one `train_group` and of `WIDTHS`.
 
     It is what `protocol.trained` calls after each epoch.
     """
@@ -59,7 +58,7 @@ def measure(
     examples: Task,
     corrupted: Sequence[Corrupted],
 ) -> list[dict[str, Any]]:
-    """The "trajectory" of each network of one company, see there, and nothing of networks of other widths."""
+    """The "trajectory" of each network of one `train_group`, see there, and nothing of networks of other widths."""
     return [
         {"trajectory": trajectory(network(trial, examples), checkpoints.until(number, training), examples, corrupted)}
         if trial.width in WIDTHS
@@ -71,13 +70,13 @@ def measure(
 def trajectory(
     net: MLP, checkpoints: Sequence[tuple[int, Theta]], examples: Task, corrupted: Sequence[Corrupted]
 ) -> list[Row]:
-    """Accuracy on the judged examples along training: a row a checkpoint.
+    """Accuracy on the test examples along training: a row per checkpoint.
 
     A row has "epoch", "clean", and a number for each corruption under its condition and level: "gaussian noise 0.3".
     """
-    conditions: list[tuple[str, NDArray[Any]]] = [("clean", examples.judged.images)]
+    conditions: list[tuple[str, NDArray[Any]]] = [("clean", examples.test.images)]
     conditions += [(f"{condition} {level:g}", images) for condition, level, images in corrupted]
-    labels = examples.judged.labels
+    labels = examples.test.labels
     return [
         {"epoch": epoch} | {name: accuracy(labels, predict(forward(net, theta, images))) for name, images in conditions}
         for epoch, theta in checkpoints

@@ -14,14 +14,16 @@ from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
 from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, initial_theta, network
 from experiments.low_capacity.published import NOISE_WIDTHS, SALIENCY_WIDTH
 from experiments.trials import stream
-from npnet.backprop import forward
 from npnet.derivatives import input_gradient
+from npnet.fast import forward
 from npnet.metrics import predict
 from npnet.mlp import MLP
-from npnet.saliency import forward_difference, overlap, randomisations, rank_correlation
+from npnet.ranks import rank_correlation
+from npnet.saliency import forward_difference, overlap, randomisations
 
+REPLICA = "twin"  # the name that it has in the results of all runs so far
 MAPS = 100  # images whose maps are compared
-SHOWN = ("divided twice", "pruned", "twin")  # beside the dense network's
+SHOWN = ("divided twice", "pruned", REPLICA)  # beside the dense network's
 STEPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)  # the paper's is the first
 
 Theta = NDArray[np.floating]
@@ -32,18 +34,18 @@ Agreement = dict[str, float]
 def measure(
     trials: Sequence[Trial],
     thetas: Sequence[Theta],
-    twins: Sequence[Theta],
+    replicas: Sequence[Theta],
     examples: Task,
     corrupted: Sequence[Corrupted],
 ) -> list[dict[str, Any]]:
-    """Compare the maps of the trained networks of one company, each with those of others.
+    """Compare the maps of the trained networks of one `train_group`, each with those of others.
 
     Parameters
     ----------
-    thetas, twins
+    thetas, replicas
         Parameters of each trial's network, and of the same one trained from another draw.
     corrupted
-        Condition, level and all the images judged by.
+        Condition, level and all the test images.
 
     Returns
     -------
@@ -53,14 +55,14 @@ def measure(
         "saliency_corrupted": for the widths of the paper's corruptions, see `_under_corruption`.
         "maps", "forward_difference": for the paper's width, see `_maps` and `_errors`.
     """
-    judged = examples.judged
+    test = examples.test
     nets = [network(trial, examples) for trial in trials]
-    dense = [_map(net, theta, judged.images[:MAPS]) for net, theta in zip(nets, thetas, strict=True)]
+    dense = [_map(net, theta, test.images[:MAPS]) for net, theta in zip(nets, thetas, strict=True)]
     paper = next((maps for trial, maps in zip(trials, dense, strict=True) if trial.width == SALIENCY_WIDTH), None)
     results = []
-    for trial, net, theta, twin, maps in zip(trials, nets, thetas, twins, dense, strict=True):
-        others = _others(trial, net, theta, twin)
-        compared = {name: _map(net, other, judged.images[:MAPS]) for name, other in others.items()}
+    for trial, net, theta, replica, maps in zip(trials, nets, thetas, replicas, dense, strict=True):
+        others = _others(trial, net, theta, replica)
+        compared = {name: _map(net, other, test.images[:MAPS]) for name, other in others.items()}
         if paper is not None and trial.width != SALIENCY_WIDTH:
             compared[f"h{SALIENCY_WIDTH}"] = paper
         result: dict[str, Any] = {"saliency": {name: agreement(maps, other) for name, other in compared.items()}}
@@ -68,12 +70,12 @@ def measure(
             result["saliency_corrupted"] = [
                 row
                 for name, maps_of in (("dense", theta), ("pruned", others["pruned"]))
-                for row in _under_corruption(name, net, maps_of, judged.images, corrupted)
+                for row in _under_corruption(name, net, maps_of, test.images, corrupted)
             ]
         if trial.width == SALIENCY_WIDTH:
-            shown = _shown(net, theta, judged)
-            result["maps"] = _maps(net, {"dense": theta} | {name: others[name] for name in SHOWN}, judged, shown)
-            result["forward_difference"] = _errors(net, theta, judged.images[shown])
+            shown = _shown(net, theta, test)
+            result["maps"] = _maps(net, {"dense": theta} | {name: others[name] for name in SHOWN}, test, shown)
+            result["forward_difference"] = _errors(net, theta, test.images[shown])
         results.append(result)
     return results
 
@@ -93,7 +95,7 @@ def _map(net: MLP, theta: Theta, images: NDArray[Any]) -> NDArray[Any]:
     return np.abs(input_gradient(net, theta, images))
 
 
-def _others(trial: Trial, net: MLP, theta: Theta, twin: Theta) -> dict[str, Theta]:
+def _others(trial: Trial, net: MLP, theta: Theta, replica: Theta) -> dict[str, Theta]:
     """What a network's maps are compared with.
 
     The network pruned by 95 %, and by 0.95 %, as the released code does when asked for 95 %; one trained anew on the
@@ -104,7 +106,7 @@ def _others(trial: Trial, net: MLP, theta: Theta, twin: Theta) -> dict[str, Thet
     return {
         "pruned": pruned(net, theta, COLLAPSE),
         "divided twice": pruned(net, theta, COLLAPSE / 100),
-        "twin": twin,
+        REPLICA: replica,
         "last layer randomised": last,
         "randomised": both,
         "untrained": initial_theta(trial, net),
@@ -114,7 +116,7 @@ def _others(trial: Trial, net: MLP, theta: Theta, twin: Theta) -> dict[str, Thet
 def _under_corruption(
     name: str, net: MLP, theta: Theta, images: NDArray[Any], corrupted: Iterable[Corrupted]
 ) -> list[dict[str, Any]]:
-    """Agreement of a network's maps on corrupted images with its own on the clean ones: a row a condition and level."""
+    """Agreement of a network's maps on corrupted images with those on clean ones: a row per condition and level."""
     clean = _map(net, theta, images[:MAPS])
     return [
         {"network": name, "condition": condition, "level": level} | agreement(clean, _map(net, theta, damaged[:MAPS]))
@@ -122,21 +124,19 @@ def _under_corruption(
     ]
 
 
-def _shown(net: MLP, theta: Theta, judged: Examples) -> list[int]:
+def _shown(net: MLP, theta: Theta, test: Examples) -> list[int]:
     """Indices of the first right and the first wrong answer on each digit; what there is not is left out."""
-    right = predict(forward(net, theta, judged.images)) == judged.labels
-    found = [
-        np.flatnonzero((judged.labels == label) & (right == answer)) for label in (0, 1) for answer in (True, False)
-    ]
+    right = predict(forward(net, theta, test.images)) == test.labels
+    found = [np.flatnonzero((test.labels == label) & (right == answer)) for label in (0, 1) for answer in (True, False)]
     return [int(indices[0]) for indices in found if indices.size]
 
 
-def _maps(net: MLP, thetas: dict[str, Theta], judged: Examples, shown: Sequence[int]) -> list[dict[str, Any]]:
+def _maps(net: MLP, thetas: dict[str, Theta], test: Examples, shown: Sequence[int]) -> list[dict[str, Any]]:
     """Input gradients of the logit of each network, to six digits; "right" says whether the dense one is."""
-    right = predict(forward(net, thetas["dense"], judged.images[shown])) == judged.labels[shown]
-    maps = {name: input_gradient(net, theta, judged.images[shown]) for name, theta in thetas.items()}
+    right = predict(forward(net, thetas["dense"], test.images[shown])) == test.labels[shown]
+    maps = {name: input_gradient(net, theta, test.images[shown]) for name, theta in thetas.items()}
     return [
-        {"label": int(judged.labels[index]), "right": bool(right[row]), "image": judged.images[index].tolist()}
+        {"label": int(test.labels[index]), "right": bool(right[row]), "image": test.images[index].tolist()}
         | {name: [float(f"{value:.6g}") for value in values[row]] for name, values in maps.items()}
         for row, index in enumerate(shown)
     ]

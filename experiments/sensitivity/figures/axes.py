@@ -1,4 +1,4 @@
-"""What the figures of the study share: a dot a network, axes, and what is said where nothing can be drawn."""
+"""What the figures of the study share: a dot per network, axes, and what is said where nothing can be drawn."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -88,8 +88,8 @@ def diagonal(axes: Axes, values: Floats) -> tuple[float, float]:
     """A line where both are equal, and both axes a little longer than `values` need: their limits."""
     scale = axes.xaxis.get_transform()
     low, high = scale.transform([values.min(), values.max()]) if values.size else (0.0, 1.0)
-    room = 0.08 * (high - low) or 0.1
-    low, high = scale.inverted().transform([low - room, high + room]).tolist()
+    margin = 0.08 * (high - low) or 0.1
+    low, high = scale.inverted().transform([low - margin, high + margin]).tolist()
     axes.plot([low, high], [low, high], color="black", linewidth=1.5, zorder=1)
     axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     if axes.get_xscale() == "log":

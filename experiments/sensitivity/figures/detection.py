@@ -45,7 +45,7 @@ def detection(study: Study, folder: Path) -> Drawn:
                 say(axes, UNFITTED)
         legend(drawing, [left])
         caption = (
-            "Single test images, over all networks of the sweep; a dot is a network. Left: area under the ROC curve "
+            "Single test images, over all networks of the sweep; a dot per network. Left: area under the ROC curve "
             "with which the Jacobian norm, and doubt, tell misclassified images from the others; 0.5 is chance, 1 is "
             "no mistake; above the diagonal the norm is better. Right: Spearman's rank correlation of norm and loss "
             "over the images; black: median and quartiles over networks; dots are moved up or down at random. "

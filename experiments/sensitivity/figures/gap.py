@@ -28,7 +28,7 @@ _ARCHITECTURES = 4
 
 
 def gap(study: Study, folder: Path) -> Drawn:
-    """Generalization gap against mean Jacobian norm, one panel a data set, a dot a network."""
+    """Generalization gap against mean Jacobian norm, one panel per data set, a dot per network."""
     with figure(1, len(study.sweep), panel=(7.0, 5.2)) as (drawing, grid):
         for axes, (name, networks) in zip(grid[0], study.sweep.items(), strict=True):
             dots(axes, networks, "jacobian")
@@ -39,7 +39,7 @@ def gap(study: Study, folder: Path) -> Drawn:
         legend(drawing, grid.flat)
         caption = (
             "The more sensitive a network is to its input, the larger its generalization gap, if the dots rise to the "
-            "right. A dot is a network of the sweep that classifies all its training images right; these, the "
+            "right. A dot per network of the sweep that classifies all its training images right; these, the "
             "initial weights and the training were drawn at random. J is the derivative of the ten probabilities by "
             f"the standardised image; its norm is the mean over {NORM_POINTS:,} test images. Spearman's rank "
             f"correlation with its 95 % bootstrap interval over architectures. {counts(study)}."
@@ -48,7 +48,7 @@ def gap(study: Study, folder: Path) -> Drawn:
 
 
 def within(study: Study, folder: Path) -> Drawn:
-    """The same within the architectures that have most networks, one row a data set."""
+    """The same within the architectures that have most networks, one row per data set."""
     largest = {name: _largest(networks) for name, networks in study.sweep.items()}
     with figure(len(study.sweep), max([1, *map(len, largest.values())]), panel=(4.8, 4.2)) as (drawing, grid):
         for row, (name, networks) in zip(grid, study.sweep.items(), strict=True):

@@ -15,7 +15,7 @@ MEASURES = {"gap": "generalization gap", "jacobian": "mean Jacobian norm", "tran
 
 
 def pairs(study: Study, folder: Path) -> Drawn:
-    """Each side of a pair against the other: a row a measure, a column a factor."""
+    """Each side of a pair against the other: a row per measure, a column per factor."""
     trials = [trial for both in study.pairs.values() for trial in both[0].trials]
     every_depth = sorted({trial.depth for trial in trials})
     with figure(len(MEASURES), len(FACTORS), panel=(4.9, 4.4)) as (drawing, grid):
@@ -50,7 +50,7 @@ def pairs(study: Study, folder: Path) -> Drawn:
         lost = sum(study.lost.values())
         images = sorted({trial.examples for trial in trials})
         caption = (
-            "Networks that differ in one thing only, which the axes name: a dot is a pair, above the diagonal where "
+            "Networks that differ in one thing only, which the axes name: a dot per pair, above the diagonal where "
             "the network of the vertical axis has more. Grey: where the paper finds the dots, the side that "
             "generalizes worse has more; of the transitions of full batches it does not find it. Shifted copies: "
             f"{FACTORS['augmentation']['copies']} of each image, by up to {SHIFT} pixels each way. Pairs of which both "

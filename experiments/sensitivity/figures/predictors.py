@@ -51,7 +51,7 @@ def predictors(study: Study, folder: Path) -> Drawn:
 
 
 def size(study: Study, folder: Path) -> Drawn:
-    """Gap against number of parameters, training loss and norm of the weights, one row a data set."""
+    """Gap against number of parameters, training loss and norm of the weights, one row per data set."""
     with figure(len(study.sweep), len(_SIZES), panel=(5.6, 4.4), sharey="row", sharex="col") as (drawing, grid):
         for row, (name, networks) in zip(grid, study.sweep.items(), strict=True):
             for axes, predictor in zip(row, _SIZES, strict=True):
@@ -64,7 +64,7 @@ def size(study: Study, folder: Path) -> Drawn:
         legend(drawing, grid.flat)
         caption = (
             "Generalization gap against what one would try before the Jacobian norm: the number of parameters, the "
-            "mean cross-entropy on the training images and the Euclidean norm of all weights. A dot is a network of "
+            "mean cross-entropy on the training images and the Euclidean norm of all weights. A dot per network of "
             "the sweep. Spearman's rank correlation with its 95 % bootstrap interval over architectures. "
             f"{counts(study)}."
         )

@@ -16,7 +16,7 @@ _QUANTITIES = {"norm": r"Jacobian norm $\|J\|_F$", "density": "transitions to th
 
 
 def trajectories(study: Study, folder: Path) -> Drawn:
-    """Jacobian norm and density of transitions against the angle, a row a gain of the initial weights."""
+    """Jacobian norm and density of transitions against the angle, a row per gain of the initial weights."""
     rows = max(1, len(study.portraits))
     with figure(rows, 2, panel=(8.0, 4.8), sharex=True) as (drawing, grid):
         for row, (gain, networks) in zip(grid, study.portraits.items(), strict=False):

@@ -15,7 +15,7 @@ _SPREAD = 0.3
 
 
 def unfitted(study: Study, folder: Path) -> Drawn:
-    """Share that fits by activation and depth, and the training errors of those that do not; a row a data set."""
+    """Share that fits by activation and depth, and the training errors of those that do not; a row per data set."""
     rng = np.random.default_rng(0)
     with figure(len(study.sweep), 2, panel=(7.0, 4.6)) as (drawing, grid):
         for (left, right), (name, fitted) in zip(grid, study.sweep.items(), strict=True):
@@ -49,7 +49,7 @@ def unfitted(study: Study, folder: Path) -> Drawn:
         caption = (
             "Which networks of the sweep came to classify all their training images right; only these are compared in "
             "the other figures. Left: how many of how many, by activation and number of hidden layers. Right: how far "
-            "the others were from it when their training ended; a dot is a network, moved up or down at random. Chance "
+            "the others were from it when their training ended; a dot per network, moved up or down at random. Chance "
             f"is 90 %. {counts(study)}."
         )
         return save(drawing, folder, "unfitted.png", caption)
