@@ -34,9 +34,8 @@ from npnet.ranks import rank_correlation
 from npnet.representation import principal_components, silhouette
 from npnet.saliency import integrated_gradients, randomisations, smooth_grad
 from npnet.schedules import EarlyStopping, cosine
-from npnet.sensitivity import jacobian_norms, mean_transitions, transitions
+from npnet.sensitivity import jacobian_norms, transitions
 from npnet.training import SGD, Step, adam, batches, descend, langevin, sgd
-from npnet.trajectories import ellipse, translations
 
 try:
     __version__ = version("npnet")
@@ -67,7 +66,6 @@ __all__ = [
     "dead_units",
     "descend",
     "digit_pair",
-    "ellipse",
     "evaluate",
     "forward",
     "gaussian_noise",
@@ -84,7 +82,6 @@ __all__ = [
     "load",
     "losses",
     "magnitude",
-    "mean_transitions",
     "mutual_information",
     "node_mask",
     "occlude",
@@ -109,7 +106,6 @@ __all__ = [
     "train",
     "train_together",
     "transitions",
-    "translations",
     "vjp",
     "wrapped_shifts",
     "write_idx",

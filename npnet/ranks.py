@@ -1,5 +1,7 @@
 """Ranks, and what is made of them: equal values share the middle of the places that they take."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -42,12 +44,8 @@ def rank_correlation(a: ArrayLike, b: ArrayLike, times: ArrayLike | None = None)
 
     Returns
     -------
-    NaN where all values that count are equal, or one of them all is NaN.
-
-    Raises
-    ------
-    ArgumentError
-        For other shapes, or what is not a number.
+    float64 array
+        NaN where all values that count are equal, or one of them all is NaN.
     """
     a, b = reals("a", a), reals("b", b)
     if a.shape != b.shape or a.ndim == 0:
@@ -62,9 +60,9 @@ def rank_correlation(a: ArrayLike, b: ArrayLike, times: ArrayLike | None = None)
     return np.divide(covariance, norm, out=np.full(norm.shape, np.nan), where=norm > 0)
 
 
-def _centred_ranks(values: NDArray[np.generic], weights: NDArray[np.generic] | None) -> Floats:
+def _centred_ranks(values: NDArray[Any], weights: NDArray[Any] | None) -> Floats:
     """Mid-ranks less their mean: half of how many values are smaller, less how many are larger."""
     ranks = mid_ranks(values)
     if weights is None:
-        return ranks - (values.shape[-1] - 1) / 2
-    return np.asarray(weights @ np.sign(ranks - ranks[:, np.newaxis]) / 2)
+        return np.asarray(ranks - (values.shape[-1] - 1) / 2)
+    return np.asarray(0.5 * (weights @ np.sign(ranks - ranks[:, np.newaxis])))

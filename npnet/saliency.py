@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npnet.arguments import integer, number, one_of, reals
-from npnet.backprop import as_examples, check_theta, forward, probabilities
-from npnet.derivatives import QUANTITIES, input_gradient
+from npnet.arguments import integer, number, reals
+from npnet.backprop import as_examples, check_theta
+from npnet.derivatives import input_gradient
 from npnet.errors import ArgumentError
 from npnet.kernels.passes import gather
 from npnet.mlp import MLP
@@ -43,7 +43,7 @@ def integrated_gradients(
         Points of the midpoint rule along the line, at least 1.
     """
     steps = integer("steps", steps, 1)
-    inputs = _inputs(net, theta, x)
+    inputs = scaled_inputs(net, theta, x)
     difference = inputs - _baseline(baseline, np.shape(x), inputs)
     total = np.zeros_like(inputs)
     for step in range(steps):
@@ -69,34 +69,12 @@ def smooth_grad(
     Source: Smilkov et al. 2017, arXiv 1706.03825.
     """
     sigma, samples = number("sigma", sigma, 0), integer("samples", samples, 1)
-    inputs = _inputs(net, theta, x)
+    inputs = scaled_inputs(net, theta, x)
     total = np.zeros_like(inputs)
     for _ in range(samples):
         noise = sigma * rng.standard_normal(inputs.shape, dtype=np.float64)
         total += input_gradient(net, theta, inputs + noise.astype(inputs.dtype), of, output=output)
     return total / samples
-
-
-def forward_difference(
-    net: MLP, theta: ArrayLike, x: ArrayLike, of: str = "probability", *, step: float, output: int = 0
-) -> Array:
-    """(F(x + step e_k) - F(x)) / step for every input k: what the input gradient is the limit of.
-
-    The low-capacity paper (arXiv 2507.16278) takes its maps so, with the probability and a step of 0.1. Costs one
-    forward pass for each input.
-    """
-    one_of("of", of, QUANTITIES[:2])
-    if number("step", step) == 0:
-        raise ArgumentError(f"step: found {step}, expected a number that is not 0")
-
-    def value(examples: Array) -> Array:
-        logits = forward(net, theta, examples)
-        return (probabilities(net, logits) if of == "probability" else logits)[:, output]
-
-    integer("output", output, 0, net.outputs - 1)
-    inputs = _inputs(net, theta, x)
-    steps = step * np.eye(net.inputs, dtype=inputs.dtype)
-    return np.stack([(value(row + steps) - value(row[None])) / step for row in inputs])
 
 
 def randomisations(
@@ -119,31 +97,7 @@ def randomisations(
         yield layer, current.copy()
 
 
-def overlap(a: ArrayLike, b: ArrayLike, share: float = 0.05) -> NDArray[np.float64]:
-    """Share of the most salient inputs of each map in `a` that are among the most salient of `b` too, (n,).
-
-    The most salient are the round(`share` * inputs), at least one, of largest absolute value (of equal ones the first);
-    zeros are never among them, so a map of zeros overlaps with nothing. Unlike a rank correlation this does not
-    suffer from the many ties of a pruned network's map. NaN where a map holds a NaN.
-    """
-    a, b = reals("a", a), reals("b", b)
-    if a.shape != b.shape or a.ndim != 2:
-        raise ArgumentError(f"a, b: found shapes {a.shape} and {b.shape}, expected two equal ones (n, inputs)")
-    k = max(1, round(number("share", share, 0, 1, above=True) * a.shape[1]))
-    shared = _most_salient(a, k) & _most_salient(b, k)
-    unknown = np.isnan(a).any(axis=1) | np.isnan(b).any(axis=1)
-    return np.where(unknown, np.nan, shared.sum(axis=1) / k)
-
-
-def _most_salient(maps: Array, k: int) -> NDArray[np.bool_]:
-    # The sort is stable: of equal values the first comes first.
-    chosen = np.argsort(-np.abs(maps), axis=1, kind="stable")[:, :k]
-    result = np.zeros(maps.shape, dtype=np.bool_)
-    np.put_along_axis(result, chosen, True, axis=1)
-    return result & (maps != 0)
-
-
-def _inputs(net: MLP, theta: ArrayLike, x: ArrayLike) -> Array:
+def scaled_inputs(net: MLP, theta: ArrayLike, x: ArrayLike) -> Array:
     """The examples as the network sees them: (n, inputs) numbers in the dtype of `theta`, pixels scaled to [0, 1]."""
     dtype = check_theta(net, theta).dtype
     examples = as_examples(net, x, dtype)

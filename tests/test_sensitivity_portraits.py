@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from npnet.trajectories import ellipse
 
 from experiments.sensitivity import portraits, training
 from experiments.sensitivity.portraits import (
@@ -24,7 +25,6 @@ from experiments.trials import stream
 from npnet.derivatives import jacobian
 from npnet.fast import forward
 from npnet.mlp import MLP
-from npnet.trajectories import ellipse
 
 TRIAL = Trial(PORTRAITS, "mnist", "", 3, 2, 16, "relu", 1.0, 0.1, 16, 40)
 # Each point is its own number, and its label the tens.

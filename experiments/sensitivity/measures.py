@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.sensitivity.paths import mean_transitions, translations
 from experiments.sensitivity.protocol import Draw, Trial
 from experiments.sensitivity.training import accuracy, examples, network, test_images, trained
 from experiments.trials import stream
@@ -14,8 +15,7 @@ from npnet.fast import forward
 from npnet.metrics import roc_auc
 from npnet.mlp import MLP
 from npnet.ranks import rank_correlation
-from npnet.sensitivity import jacobian_norms, mean_transitions
-from npnet.trajectories import translations
+from npnet.sensitivity import jacobian_norms
 
 # Test points at which the Jacobian is taken, and those whose translations are followed.
 NORM_POINTS, PATH_POINTS = 1000, 32
@@ -34,7 +34,7 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
       test images, the same for all networks of a data set;
     - "transitions": mean number of linear pieces crossed on the path through all horizontal translations of a test
       image, over PATH_POINTS of them; "steps": points of the path between two translations; "change": how much the mean
-      changed when the steps were doubled last (see `npnet.sensitivity.mean_transitions`);
+      changed when the steps were doubled last (see `mean_transitions`);
     - "parameters", and "weight_norm": the Euclidean norm of them all;
     - of single test points, the `per_point` numbers.
     """

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.sensitivity.paths import ellipse
 from experiments.sensitivity.protocol import CLASSES, Draw, Trial
 from experiments.sensitivity.training import accuracy, examples, initial_theta, network, test_images, trained
 from experiments.trials import stream
@@ -16,7 +17,6 @@ from npnet.derivatives import activation_codes
 from npnet.fast import forward
 from npnet.mlp import MLP
 from npnet.sensitivity import jacobian_norms, transitions
-from npnet.trajectories import ellipse
 
 RANDOM, DIFFERENT, SAME = KINDS = ("random points", "different classes", "the same class")
 # Ellipses of each kind; points of each at which the norm is taken, among them the anchors; and for the transitions.

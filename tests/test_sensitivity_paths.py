@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.sensitivity.paths import ellipse, translations
 from npnet.errors import ArgumentError
-from npnet.trajectories import ellipse, translations
 
 HALF, ROOT = 0.5, np.sqrt(3) / 2
 SEEDS = st.integers(0, 999)
