@@ -13,7 +13,7 @@ from experiments.low_capacity.judgements import CLAIMS
 from experiments.low_capacity.judgements import saliency as judged_saliency
 from experiments.low_capacity.measures import measure, saliency
 from experiments.low_capacity.measures.one_shot import pruned
-from experiments.low_capacity.measures.saliency import REPLICA
+from experiments.low_capacity.measures.saliency import REPLICA, overlap
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task
 from experiments.low_capacity.published import PATCH, SIGMAS
 from experiments.low_capacity.results import Results, Study
@@ -22,7 +22,6 @@ from npnet.derivatives import input_gradient
 from npnet.mlp import MLP
 from npnet.pruning import sparsity
 from npnet.ranks import rank_correlation
-from npnet.saliency import overlap
 
 OTHERS = ["pruned", "divided twice", REPLICA, "last layer randomised", "randomised", "untrained"]
 
