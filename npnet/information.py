@@ -23,15 +23,12 @@ def mutual_information(values: ArrayLike, labels: ArrayLike, bins: int = 16) -> 
 
     The sum is the plug-in estimate, which n examples make too large. What is taken off is the first term of its bias,
     where K_bc, K_b and K_c count the cells, bins and classes that hold an example (Miller 1955, "Note on the bias of
-    information estimates"; Paninski 2003, "Estimation of entropy and mutual information"). So the estimate
-    may be a little below 0 for a unit that says nothing, and is not clipped: a mean over units or seeds stays fair.
-    A column of one value gives exactly 0. A column that tells k classes apart gives the entropy of the labels, H, as
-    sum_c (n_c / n) log2(n / n_c) + (k - 1) / (2 n ln 2), which may be a little above log2(k).
+    information estimates"; Paninski 2003, "Estimation of entropy and mutual information"). So the estimate may be a
+    little below 0, and is not clipped: a mean over units or seeds stays fair. A column of one value gives exactly 0.
 
     Equal values are never parted. With m examples below a value and w equal to it, their bin is the whole part of
     B (m + w / 2) / n, so a value of 2 n / B examples or more, like the zeros of most relu units, has a bin to itself.
-    Only the order of the values counts. What a bin puts together is lost: the information that is estimated is that of
-    the bin, at most that of the value.
+    Only the order of the values counts, and what a bin puts together is lost.
 
     Parameters
     ----------

@@ -55,27 +55,20 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
 
 
 def precision(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Share of the predicted positives (class 1) that are positive: TP / (TP + FP).
-
-    0/0, when nothing is predicted positive, is 0.0: scikit-learn's `zero_division=0`.
-    """
+    """Share of the predicted positives (class 1) that are positive, TP / (TP + FP); 0/0 is 0."""
     right, predicted, _ = _positives(labels, predictions)
     return _ratio(right, predicted)
 
 
 def recall(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Share of the positives (class 1) that are predicted positive: TP / (TP + FN).
-
-    0/0, when no label is positive, is 0.0: scikit-learn's `zero_division=0`.
-    """
+    """Share of the positives (class 1) that are predicted positive, TP / (TP + FN); 0/0 is 0."""
     right, _, positive = _positives(labels, predictions)
     return _ratio(right, positive)
 
 
 def f1(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Harmonic mean of precision and recall: 2 TP / (2 TP + FP + FN).
+    """Harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); 0/0 is 0, as in scikit-learn's `zero_division=0`.
 
-    0/0, when there is no positive among labels and predictions, is 0.0: scikit-learn's `zero_division=0`.
     Beware: on equal classes "always positive" scores 2/3.
     """
     right, predicted, positive = _positives(labels, predictions)
@@ -86,14 +79,8 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve: the chance that a positive scores above a negative, a tie counting one half.
 
     AUC = U / (P N), where U is the Mann-Whitney statistic of P positives and N negatives (mid-ranks). NaN
-    when only one class occurs or a score is NaN.
-
-    Parameters
-    ----------
-    labels
-        (n,) integers, 0 and 1.
-    scores
-        (n,) real numbers. Only their order matters: logits and probabilities serve alike.
+    when only one class occurs or a score is NaN. Only the order of `scores` (n,) matters: logits and probabilities
+    serve alike.
     """
     truth = _classes("labels", labels, 2)
     values = reals("scores", scores, "iuf")
@@ -156,15 +143,8 @@ _TWO_CLASSES_ONLY = ("f1", "precision", "recall", "auc")
 def evaluate(labels: ArrayLike, logits: ArrayLike, names: str | Iterable[str]) -> dict[str, float]:
     """Metrics of one set of logits, by name, in the order of `names`; all are NaN if any logit is NaN.
 
-    Parameters
-    ----------
-    labels
-        (n,) or (n, 1) classes, or one-hot rows (n, k).
-    logits
-        (n,), (n, 1) or (n, k).
-    names
-        One name or several from `METRICS`. "f1", "precision", "recall" and "auc" are of two classes; their positive
-        class is 1.
+    `names` is one or several from `METRICS`. "f1", "precision", "recall" and "auc" are of two classes; their positive
+    class is 1.
     """
     names = (names,) if isinstance(names, str) else tuple(names)
     truth, columns = _labels_and_columns(labels, logits)

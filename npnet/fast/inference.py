@@ -42,7 +42,6 @@ def _skipping(net: MLP, layout: Pruned, thetas: Sequence[Array], examples: Array
     _, bias, activation = net.structure
     widths, dtype = layout.widths, thetas[0].dtype
     logits = np.empty((len(examples), widths[-1]), dtype=dtype)
-    # The inputs of one network may be fewer than the images' pixels, its memory is that of all.
     x, trace = aligned((CHUNK, net.inputs), dtype), aligned(CHUNK * int(widths.sum()), dtype)
     pruned_logits(layout.pack(thetas), layout.kept, widths, bias, activation, examples, x, trace, logits)
     return logits
@@ -51,18 +50,8 @@ def _skipping(net: MLP, layout: Pruned, thetas: Sequence[Array], examples: Array
 class Validation:
     """Loss and metrics of networks in training on other examples: a function for `each_epoch` of `train_together`.
 
-    Networks that are nearly empty look at an example once for all.
-
-    Parameters
-    ----------
-    nets
-        The networks that are trained together.
-    x, y
-        Examples and labels, as in `npnet.backprop`.
-    metrics
-        Names from `npnet.metrics.METRICS`.
-    masks
-        Which of the networks' weights may be other than zero; None: all.
+    Networks that are nearly empty look at an example once for all. `x`, `y` are as in `npnet.backprop`, `metrics` names
+    from `npnet.metrics.METRICS`; weights of `nets` are zero where `masks`, if given, are False.
     """
 
     def __init__(

@@ -46,12 +46,7 @@ def no_rows(dtype: DTypeLike) -> Rows:
 class Stack:
     """Layout of one or several networks for the paths "dense" and "sparse inputs"; see `npnet.fast.kernels.stack`.
 
-    Parameters
-    ----------
-    nets
-        Networks that differ in the widths of their hidden layers only.
-    sparse
-        Whether the first layer is stored (inputs, units), for sparse inputs.
+    The networks differ in the widths of their hidden layers only; `sparse` inputs want the first layer (inputs, units).
 
     Attributes
     ----------
@@ -104,8 +99,6 @@ class Pruned:
 
     Parameters
     ----------
-    nets
-        Networks that differ in the widths of their hidden layers only.
     masks
         (net.size,) booleans for each; only weights where they are True are stored. Biases are always.
     inputs
