@@ -103,7 +103,9 @@ def test_probabilities_and_losses_of_large_logits_keep_their_digits(z, loss):
             np.testing.assert_allclose(each, each_loss(net, z, y), rtol=16 * digits, atol=1e-40)
             # p - 1 of a p that is almost 1 is the probability of the others.
             off = probabilities(net, -z if loss == "bce" else z[:, ::-1])
-            np.testing.assert_allclose(np.abs(delta), np.where(y == 1, off, probabilities(net, z)), rtol=1e-4)
+            np.testing.assert_allclose(
+                np.abs(delta), np.where(y == 1, off, probabilities(net, z)), rtol=1e-4, atol=1e-37
+            )
             assert (np.sign(delta) == np.where(y == 1, -1, 1))[np.abs(delta) > 0].all()
         assert p.dtype == each.dtype == delta.dtype == dtype
 
