@@ -199,9 +199,8 @@ def test_rounds_are_run_when_they_are_asked_for_and_what_they_return_is_checked(
     x, y = np.eye(4), np.array([0, 1, 0, 1])
     given_score = list(iterative(net, theta, [0.5], score=lambda net, theta: -np.abs(theta)))
     assert given_score[0].mask.tolist() == [False, True, True, False]
-    for found in iterative(
-        net, theta, [0.25, 0.5], train=lambda t, m: train(net, t, x, y, mask=m, epochs=1, learning_rate=1)
-    ):
+    how = {"epochs": 1, "learning_rate": 1}
+    for found in iterative(net, theta, [0.25, 0.5], train=lambda t, m: train(net, t, x, y, mask=m, **how)):
         np.testing.assert_array_equal(found.theta, found.trained.theta)
     nets, both = [net] * 2, [theta] * 2
     for found in iterative(nets, both, [0.5], train=lambda t, m: train_together(nets, t, x, y, masks=m, **how)):
