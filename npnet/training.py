@@ -92,8 +92,8 @@ def descend(
             gradient = apply_mask(gradient, mask)
         new = np.asarray(update(theta, gradient, step))
         if new.shape != theta.shape or new.dtype.kind != "f":
-            found = f"{new.dtype} of shape {new.shape}"
-            raise ArgumentError(f"update: found {found} returned, expected floating-point numbers of {theta.shape}")
+            returned = f"{new.dtype} of shape {new.shape}"
+            raise ArgumentError(f"update: found {returned} returned, expected floating-point numbers of {theta.shape}")
         theta = new if mask is None else apply_mask(new, mask)
         yield Step(step, rows, loss, theta)
 
