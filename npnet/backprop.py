@@ -205,7 +205,7 @@ def vjp(net: MLP, theta: ArrayLike, x: ArrayLike, d_logits: ArrayLike) -> tuple[
     """
     theta, examples = as_arguments(net, theta, x)
     delta, shape = array("d_logits", d_logits), (len(examples), net.outputs)
-    if delta.shape != shape or delta.dtype.kind not in "biufc":
+    if delta.shape != shape or delta.dtype.kind not in ("biufc" if theta.dtype.kind == "c" else "biuf"):
         raise ArgumentError(f"d_logits: found {delta.dtype} of shape {delta.shape}, expected numbers of shape {shape}")
     d_theta, d_x = np.zeros_like(theta), np.empty((len(examples), net.inputs), dtype=theta.dtype)
     rows = np.arange(len(examples))
@@ -223,8 +223,8 @@ def batch_gradient(net: MLP, x: ArrayLike, y: ArrayLike) -> Callable[[Array, Row
     targets, code = as_targets(net, y, len(examples)), LOSSES.index(net.loss)
 
     def of_rows(theta: Array, rows: Rows) -> tuple[np.inexact, Array]:
-        if theta.shape != (net.size,):
-            raise ArgumentError(f"theta: found shape {theta.shape}, expected ({net.size},) for widths {net.widths}")
+        # An update may return any array; the kernels take one in order only.
+        theta, rows = check_theta(net, theta), compiled_for(rows)
         if not len(rows):
             raise ArgumentError("rows: found none, expected at least one")
         # Before any kernel reads: rows that do not exist are an IndexError here.

@@ -189,6 +189,9 @@ def iterative(
     single = isinstance(net, MLP)
     nets: list[MLP] = [net] if isinstance(net, MLP) else list(net)
     thetas, starts = ([given] if single else given for given in (theta, rewind_to))
+    for name, given in (("theta", thetas), ("rewind_to", nets if rewind_to is None else starts)):
+        if len(given) != len(nets):
+            raise ArgumentError(f"{name}: found {len(given)}, expected {len(nets)}, one for each network")
     dense = [each.check_shape(values, "theta") for each, values in zip(nets, thetas, strict=True)]
     if rewind_to is not None:
         starts = [each.check_shape(values, "rewind_to") for each, values in zip(nets, starts, strict=True)]

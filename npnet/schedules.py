@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 from npnet.arguments import integer, number
 from npnet.errors import ArgumentError
@@ -21,9 +22,9 @@ def cosine(rate: float, steps: int) -> Schedule:
 
 
 def as_schedule(rate: float | Schedule) -> Schedule:
-    """A number as the schedule that never changes; a schedule as it is. ArgumentError for anything else."""
+    """A number as the schedule that never changes; a schedule that must return finite numbers. Else ArgumentError."""
     if callable(rate):
-        return rate
+        return lambda step: number("learning_rate", rate(step))
     constant = number("learning_rate", rate, 0)
     return lambda step: constant
 
@@ -52,8 +53,8 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         integer("patience", self.patience, 1)
-        if self.enough is not None and math.isnan(self.enough):
-            raise ArgumentError(f"enough: found {self.enough}, expected a number or None")
+        if self.enough is not None and (not isinstance(self.enough, Real) or math.isnan(self.enough)):
+            raise ArgumentError(f"enough: found {self.enough!r}, expected a number or None")
 
     def improved(self, value: float, best: float) -> bool:
         """Whether `value` beats `best`. NaN never does, and anything beats NaN, the best before the first epoch."""

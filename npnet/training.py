@@ -86,9 +86,10 @@ def descend(
         loss, gradient = gradient_of(theta, rows)
         if mask is not None:
             gradient = apply_mask(gradient, mask)
-        new = update(theta, gradient, step)
-        if np.shape(new) != theta.shape:
-            raise ArgumentError(f"update: found shape {np.shape(new)} returned, expected {theta.shape}, that of theta")
+        new = np.asarray(update(theta, gradient, step))
+        if new.shape != theta.shape or new.dtype.kind != "f":
+            returned = f"{new.dtype} of shape {new.shape}"
+            raise ArgumentError(f"update: found {returned} returned, expected floating-point numbers of {theta.shape}")
         theta = new if mask is None else apply_mask(new, mask)
         yield Step(step, rows, loss, theta)
 
@@ -152,7 +153,7 @@ class sgd:
 
     def __call__(self, theta: Theta, gradient: Theta, step: int) -> Theta:
         """The parameters after the step."""
-        rate = self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate
+        rate = as_schedule(self.learning_rate)(step)
         decayed = gradient + theta.dtype.type(self.weight_decay) * theta
         self.velocity = decayed if self.velocity is None else theta.dtype.type(self.momentum) * self.velocity + decayed
         return theta - theta.dtype.type(rate) * self.velocity

@@ -171,11 +171,15 @@ def train_together(
         extras: Sequence[Row] = [{} for _ in running]
         if each_epoch:
             extras = each_epoch([run.number for run in running], [run.state.theta.copy() for run in running])
+            if len(extras) != len(running):
+                raise ArgumentError(f"each_epoch: found {len(extras)} rows returned, expected {len(running)}")
         for run, logits, losses, extra in zip(running, *descent.seen, extras, strict=True):
             row = {"epoch": epoch, "steps": steps.stop, "learning_rate": float(rates[-1])}
             row["train_loss"] = float(losses.mean(dtype=np.float64))
             if names:
                 row |= {f"train_{name}": value for name, value in evaluate(y, logits, names).items()}
+            if not isinstance(extra, dict):
+                raise ArgumentError(f"each_epoch: found {extra!r} returned, expected a dict for each network")
             if taken := row.keys() & extra.keys():
                 raise ArgumentError(f"each_epoch: found {min(taken)!r} in what it returns, expected other names")
             run.add(row | extra)

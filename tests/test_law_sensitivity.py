@@ -1,0 +1,152 @@
+"""Law: norms are those of the Jacobian, and what a closed path leaves it comes back to."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from strategies import KINKS, PROBABLE, Case, assert_close, cases, margin, numbers, pre_activations, share
+
+from npnet.derivatives import activation_codes, jacobian
+from npnet.kernels.passes import CHUNK
+from npnet.mlp import MLP
+from npnet.sensitivity import Transitions, jacobian_norms, mean_transitions, transitions
+from npnet.trajectories import ellipse, translations
+
+OF = st.sampled_from(["logit", "probability"])
+# One unit, which is on where x > 0.
+STEP, STEP_THETA = MLP((1, 1, 1), bias=False), np.ones(2)
+
+
+def column(*points):
+    return np.array(points, dtype=float)[:, None]
+
+
+@given(cases(losses=PROBABLE), OF)
+@example(Case(MLP((4, 1)), np.ones(5), np.ones((CHUNK + 2, 4)), None), "probability")
+def test_norms_are_those_of_the_jacobian(case, of):
+    net, theta, x, _ = case
+    wanted = np.linalg.norm(jacobian(net, theta, x, of), axis=(1, 2))
+    assert_close(jacobian_norms(net, theta, x, of), wanted, 1e-8)
+
+
+@given(cases(losses=PROBABLE), OF, st.data())
+@share(0.5)
+def test_turning_the_inputs_keeps_the_norms(case, of, data):
+    """Reflect the inputs, and the weights that see them: the network is the same, and so is its sensitivity."""
+    net, theta, x, _ = case
+    v = data.draw(numbers(net.inputs).filter(lambda v: np.abs(v).max() > 0.1))
+    mirror = np.eye(net.inputs) - 2 * np.outer(v, v) / (v @ v)
+    assume(margin(net, theta, x, moving=False) > 1e-9)
+    turned = theta.copy()
+    first = net.unpack(turned)[0].weights
+    first[:] = first @ mirror
+    assume(margin(net, turned, x @ mirror, moving=False) > 1e-9)
+    assert_close(jacobian_norms(net, turned, x @ mirror, of), jacobian_norms(net, theta, x, of), 1e-7)
+
+
+@pytest.mark.parametrize("loss", PROBABLE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(st.floats(0.5, 60))
+@example(20.0)
+@example(60.0)
+def test_a_network_that_is_certain_keeps_its_digits(loss, dtype, z):
+    """At 20 the larger probability is 1 in float32, and at 60 the square of the norm is 0."""
+    z = float(np.float32(z))
+    net = MLP((3, 2), loss=loss, bias=False)
+    theta = np.array([z, 0, 0, 0 if loss == "softmax" else -z, 0, 0], dtype)
+    found = jacobian_norms(net, theta, [[1.0, 0, 0]])
+    assert found.dtype == dtype
+    wanted = math.sqrt(2) * z * math.exp(-z) / (1 + math.exp(-z)) ** 2
+    np.testing.assert_allclose(found, [wanted], rtol=2e-5 if dtype == np.float32 else 1e-12)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_diverged_network_shows_it(value):
+    net = MLP((3, 2, 2), "tanh", "softmax")
+    for of in ("logit", "probability"):
+        with np.errstate(all="ignore"):
+            assert not np.isfinite(jacobian_norms(net, np.append(value, np.ones(13)), np.ones((2, 3)), of)).any()
+
+
+# Transitions.
+
+
+@given(cases(activations=(*KINKS, "identity")), st.integers(-9, 9))
+def test_transitions_are_distances_of_codes_and_close(case, shift):
+    net, theta, path, _ = case
+    codes = activation_codes(net, theta, path)
+    assert codes.dtype == np.int8
+    if margin(net, theta, path) > 1e-9:
+        z = np.concatenate([np.empty((len(path), 0)), *pre_activations(net, theta, path)[:-1]], axis=1)
+        assert codes.tolist() == np.digitize(z, KINKS.get(net.activation, ())).tolist()
+    found = transitions(net, theta, path)
+    wide = codes.astype(int)
+    assert found.tolist() == [np.abs(wide[i] - wide[(i + 1) % len(path)]).sum() for i in range(len(path))]
+    assert found.dtype == np.int64
+    assert found.sum() % 2 == 0
+    if margin(net, theta, path, moving=False) > 1e-9:
+        assert transitions(net, theta, np.roll(path, shift, axis=0)).tolist() == np.roll(found, shift).tolist()
+        assert transitions(net, theta, path[::-1]).sum() == found.sum()
+    assert transitions(net, theta, path[:1]).tolist() == [0]
+
+
+@given(cases(activations=tuple(KINKS), min_hidden=1), st.integers(1, 12), st.data())
+def test_more_points_see_no_less(case, k, data):
+    net, theta, x, _ = case
+    anchors = [data.draw(numbers(net.inputs, 4)) for _ in range(3)]
+    for path in (lambda n: ellipse(*anchors, n), lambda n: translations(x[:1], n * net.inputs)):
+        fine, coarse = path(2 * k), path(k)
+        assume(margin(net, theta, fine, moving=False) > 1e-9 and margin(net, theta, coarse, moving=False) > 1e-9)
+        pairs = transitions(net, theta, fine).reshape(-1, 2).sum(axis=1)
+        assert (pairs >= transitions(net, theta, coarse)).all()
+
+
+def test_by_hand():
+    net, theta = MLP((2, 2, 1), loss="squared"), np.array([1, 2, -3, 1, 0.5, -0.5, 4, 5, -1])
+    # 4 (1, 2), as the second unit is off, and 4 (1, 2) + 5 (-3, 1).
+    np.testing.assert_allclose(jacobian_norms(net, theta, [[1.0, 2], [0, 2]], "logit") ** 2, [80, 290], rtol=1e-14)
+    # Units that turn on at 0 and at 1, and one above them that is on from 1.25.
+    deep, theta = MLP((1, 2, 1, 1)), np.array([1.0, 1, 0, -1, 1, 1, -1.5, 1, 0])
+    assert transitions(deep, theta, column(-1, 1.2, 1.3)).tolist() == [2, 1, 3]
+    # A jump over a piece counts two; the second unit runs the other way.
+    six, theta = MLP((1, 2, 1), "relu6"), np.array([1.0, -1, 0, 0, 1, 1, 0])
+    assert transitions(six, theta, column(-1, 1, 7, -7)).tolist() == [2, 1, 4, 1]
+    assert activation_codes(six, theta, column(-6, 0, 6)).tolist() == [[0, 2], [0, 0], [2, 0]]
+    # More than an int8 can count.
+    many = MLP((1, 300, 1), "hard_tanh", bias=False)
+    assert transitions(many, np.ones(many.size), column(-2, 2)).tolist() == [600, 600]
+
+
+# Their mean, with as many points as it needs.
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([0, 2, 4]), min_size=2, max_size=2), min_size=1, max_size=5),
+    st.sampled_from([0.01, 0.25, 0.5, 1.5]),
+    st.integers(4, 80),
+)
+@example([[2, 4], [4, 4], [4, 4]], 0.25, 64)
+@example([[4, 4], [0, 0]], 0.5, 8)
+@example([[0, 0], [0, 0]], 0.1, 8)
+def test_points_are_doubled_until_the_mean_settles(counts, tolerance, most):
+    """Of two paths with given transitions of the one unit; the last of `counts` stays."""
+    asked, k, change = [], 4, math.nan
+
+    def paths(points):
+        asked.append(points)
+        now = counts[min(len(asked), len(counts)) - 1]
+        return (column(*([-1, 1] * (number // 2) + [-1] * (points - number))) for number in now)
+
+    found = mean_transitions(STEP, STEP_THETA, paths, 4, tolerance=tolerance, most=most)
+    means, step = [sum(pair) / 2 for pair in [*counts, *[counts[-1]] * 9]], 0
+    while 2 * k <= most and not change < tolerance:
+        k, step = 2 * k, step + 1
+        largest = max(means[step - 1], means[step])
+        change = abs(means[step] - means[step - 1]) / largest if largest else 0.0
+    assert isinstance(found, Transitions)
+    assert (found.k, found.each.dtype) == (k, np.int64)
+    assert found.each.tolist() == counts[min(step, len(counts) - 1)]
+    assert found.change == pytest.approx(change, nan_ok=True)
+    assert asked == [4 * 2**number for number in range(step + 1)]

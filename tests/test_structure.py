@@ -1,0 +1,57 @@
+"""The plain room knows nothing of the fast one, no function takes long to call, and the tests are laws."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import npnet
+
+PACKAGE, TESTS = Path(npnet.__file__).parent, Path(__file__).parent
+PLAIN = [
+    *(PACKAGE / f"{name}.py" for name in ("mlp", "backprop", "derivatives", "training", "schedules", "pruning")),
+    *sorted((PACKAGE / "kernels").glob("*.py")),
+]
+LAWS = [*sorted(TESTS.glob("test_law_*.py")), TESTS / "test_autodiff.py"]
+
+
+def imported(path):
+    """Names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions(path):
+    """All functions and methods of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
+
+
+@pytest.mark.parametrize("path", PLAIN, ids=lambda path: path.stem)
+def test_the_plain_room_imports_nothing_of_the_fast_one(path):
+    names = list(imported(path))
+    assert len(names) > 0 or path.stem == "__init__"
+    assert [name for name in names if name.startswith("npnet.fast")] == []
+
+
+def test_no_function_has_more_than_ten_parameters():
+    seen = 0
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for function in functions(path):
+            seen, args = seen + 1, function.args
+            parameters = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+            names = [each.arg for each in parameters if each is not None]
+            assert len(names) <= 10, f"{path.name}:{function.lineno} has {len(names)} parameters: {', '.join(names)}"
+    assert seen > 200
+
+
+def test_at_least_half_of_the_laws_are_given():
+    tests = [f for path in LAWS for f in functions(path) if getattr(f, "name", "").startswith("test_")]
+    held = [test.name for test in tests if "given" in ast.unparse(test)]
+    assert len(held) >= len(tests) / 2
+    assert len(tests) > 50
