@@ -224,7 +224,10 @@ def batch_gradient(net: MLP, x: ArrayLike, y: ArrayLike) -> Callable[[Array, Row
 
     def of_rows(theta: Array, rows: Rows) -> tuple[np.inexact, Array]:
         # An update may return any array; the kernels take one in order only.
-        theta, rows = check_theta(net, theta), compiled_for(rows)
+        theta, rows = np.ascontiguousarray(theta), np.ascontiguousarray(rows)
+        if theta.shape != (net.size,) or theta.dtype not in _WORKING:
+            found = f"{theta.dtype} of shape {theta.shape}"
+            raise ArgumentError(f"theta: found {found}, expected floating-point numbers of shape ({net.size},)")
         if not len(rows):
             raise ArgumentError("rows: found none, expected at least one")
         # Before any kernel reads: rows that do not exist are an IndexError here.

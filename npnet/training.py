@@ -153,7 +153,7 @@ class sgd:
 
     def __call__(self, theta: Theta, gradient: Theta, step: int) -> Theta:
         """The parameters after the step."""
-        rate = as_schedule(self.learning_rate)(step)
+        rate = as_schedule(self.learning_rate)(step) if callable(self.learning_rate) else self.learning_rate
         decayed = gradient + theta.dtype.type(self.weight_decay) * theta
         self.velocity = decayed if self.velocity is None else theta.dtype.type(self.momentum) * self.velocity + decayed
         return theta - theta.dtype.type(rate) * self.velocity

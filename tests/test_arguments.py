@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
+from experiments.sensitivity.paths import mean_transitions
 from npnet import MLP, SGD, EarlyStopping, iterative, train, train_together
-from npnet.derivatives import input_gradient
+from npnet.derivatives import activation_codes, input_gradient
 from npnet.errors import ArgumentError, DataError
 from npnet.fast import Validation
+from npnet.pruning import dead_units
+from npnet.sensitivity import jacobian_norms
 
 NET = MLP((2, 3, 2))
 THETA, MASK = np.linspace(-1, 1, NET.size), np.ones(NET.size, bool)
@@ -42,7 +45,7 @@ def descended(theta=THETA, update=lambda theta, gradient, step: theta, mask=None
 
 
 def counted(k=3, paths=lambda k: [X], **settings):
-    return npnet.mean_transitions(NET, THETA, paths, k, **{"tolerance": 0.1, "most": 4} | settings)
+    return mean_transitions(NET, THETA, paths, k, **{"tolerance": 0.1, "most": 4} | settings)
 
 
 def refused(function, name, *values, **many):
@@ -94,12 +97,12 @@ NONSENSE = [
     *refused(lambda value: input_gradient(NET, THETA, X, y=value), "y", Y),
     *refused(lambda value: input_gradient(NET, THETA, X, "loss", y=value), "y", None, [0, 1]),
     *refused(lambda value: npnet.jacobian(NET, THETA, X, value), "of", "loss"),
-    *refused(lambda value: npnet.jacobian_norms(NET, THETA, X, value), "of", "loss", None),
-    *refused(lambda value: npnet.jacobian_norms(NET, value, X), "theta, x", THETA + 0j),
-    *refused(lambda value: npnet.jacobian_norms(value, THETA, X), "net", SQUARED),
+    *refused(lambda value: jacobian_norms(NET, THETA, X, value), "of", "loss", None),
+    *refused(lambda value: jacobian_norms(NET, value, X), "theta, x", THETA + 0j),
+    *refused(lambda value: jacobian_norms(value, THETA, X), "net", SQUARED),
     *refused(lambda value: npnet.probabilities(value, X), "net", SQUARED),
-    *refused(lambda value: npnet.activation_codes(value, THETA, X), "activation", SOFT),
-    *refused(lambda value: npnet.activation_codes(NET, value, X), "a", THETA * NAN),
+    *refused(lambda value: activation_codes(value, THETA, X), "activation", SOFT),
+    *refused(lambda value: activation_codes(NET, value, X), "a", THETA * NAN),
     *refused(counted, "k", 0, 1.5),
     *refused(lambda value: counted(most=value), "most", 2, 4.0),
     *refused(lambda value: counted(tolerance=value), "tolerance", 0, NAN, "1"),
@@ -156,7 +159,7 @@ NONSENSE = [
     *refused(lambda value: npnet.apply_mask(value, MASK), "theta", [[1], [1, 2]]),
     *refused(lambda value: npnet.magnitude(NET, value), "theta", THETA[1:], LAYERS),
     *refused(lambda value: npnet.node_mask(NET, value), "units", [], [[True]], [[1, 0, 1]]),
-    *refused(npnet.dead_units, "activations", 3, np.zeros((0, 3)), np.zeros(3)),
+    *refused(dead_units, "activations", 3, np.zeros((0, 3)), np.zeros(3)),
     *refused(lambda value: iterative(NET, THETA, value), "sparsities", 0.5, None, "0.5", [0.5, 0.5], [1.5], [NAN]),
     *refused(lambda value: iterative(NET, value, [0.5]), "theta", THETA[1:], LAYERS),
     *refused(lambda value: iterative([NET, NET], value, [0.5]), "theta", [THETA]),

@@ -8,11 +8,11 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from strategies import KINKS, PROBABLE, Case, assert_close, cases, margin, numbers, pre_activations, share
 
+from experiments.sensitivity.paths import Transitions, ellipse, mean_transitions, translations
 from npnet.derivatives import activation_codes, jacobian
 from npnet.kernels.passes import CHUNK
 from npnet.mlp import MLP
-from npnet.sensitivity import Transitions, jacobian_norms, mean_transitions, transitions
-from npnet.trajectories import ellipse, translations
+from npnet.sensitivity import jacobian_norms, transitions
 
 OF = st.sampled_from(["logit", "probability"])
 # One unit, which is on where x > 0.
