@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,8 +17,7 @@ from experiments import __main__ as command_line
 from experiments import low_capacity
 from experiments.low_capacity import figures
 
-if find_spec("distributed") is None:
-    pytest.skip("the extra cluster is not installed", allow_module_level=True)
+distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
 if os.environ.get("NUMBA_DISABLE_JIT") == "1":
     pytest.skip(
         "processes take longer to start without the JIT, and nothing here asks what it compiles",
@@ -114,16 +112,6 @@ low_capacity.report = lambda *_: None
 command_line.EXPERIMENTS["toy"] = "toy_experiment"
 sys.exit(command_line.main(sys.argv[1:]))
 """
-# Until the scheduler thinks that no more than so many trials are with workers (those that begin next are there too).
-SETTLE = """
-import sys
-import time
-from distributed import Client
-with Client(sys.argv[1]) as client:
-    while sum(map(len, client.processing().values())) > int(sys.argv[2]):
-        time.sleep(0.05)
-    time.sleep(0.5)  # for the others to hear of it
-"""
 
 
 def wait_until(true):
@@ -192,7 +180,10 @@ class Cluster:
         wait_until(lambda: len(self.noted("begin")) == 6 and len(self.noted("end")) == 4)
 
     def settle(self, trials=TRIALS):
-        assert self.start("-c", SETTLE, self.address, str(trials)).wait(PATIENCE) == 0
+        """Wait until no more than so many trials are with workers (those that begin next are there too)."""
+        with distributed.Client(self.address, set_as_default=False) as client:
+            wait_until(lambda: sum(map(len, client.processing().values())) <= trials)
+            time.sleep(0.5)  # for the others to hear of it
 
     def let_go(self):
         (self.folder / "hold").unlink()

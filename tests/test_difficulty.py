@@ -316,7 +316,7 @@ def test_figures_are_the_same_each_time_and_show_what_no_width_reaches(tmp_path,
     assert drawn("three", 0.91) != never
 
 
-def test_the_overlap_is_compared_with_the_error(tmp_path):
+def test_the_overlap_is_compared_with_the_error(unrendered, tmp_path):
     same_overlap = figures.difficulty(made_up(errors_by(place)), tmp_path)
     assert "linear error is nan as released and nan corrected" in same_overlap.caption
 

@@ -17,7 +17,6 @@ from experiments.low_capacity.measures import information, measure, representati
 from experiments.low_capacity.protocol import ARMS, AS_RELEASED, CORRECTED, Examples, Task, Trial, task, trained
 from experiments.low_capacity.published import PAIRS, PRUNED_PERCENT
 from experiments.low_capacity.results import Results, Study
-from experiments.page import Drawn
 from npnet.fast import Training
 from npnet.mlp import MLP
 
@@ -391,10 +390,8 @@ def test_rule_of_the_information_that_is_lost():
 # The figures.
 
 
-def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatch):
+def test_every_claim_names_a_figure_that_is_drawn(measured, unrendered, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
-    for module in (representation_figures, information_figures, robustness_figures):
-        monkeypatch.setattr(module, "save", lambda _, folder, name, caption: Drawn(folder / name, caption, 0))
     results = Results(*measured)
     drawn = [
         draw(results, tmp_path)
@@ -411,7 +408,7 @@ def test_every_claim_names_a_figure_that_is_drawn(measured, tmp_path, monkeypatc
     assert all("Seeds: 2 as released, 2 corrected" in each.caption for each in drawn[1:])
 
 
-def test_without_scikit_learn_principal_components_are_drawn(measured, tmp_path, monkeypatch):
+def test_without_scikit_learn_principal_components_are_drawn(measured, unrendered, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     said = representation_figures.scatter(Results(*measured), tmp_path).caption
     assert "By the two principal components" in said
@@ -421,7 +418,7 @@ def test_without_scikit_learn_principal_components_are_drawn(measured, tmp_path,
     assert (how, text) == ("principal components", ["96% and 4% of the variance"])
 
 
-def test_with_scikit_learn_t_sne_is_drawn(measured, tmp_path):
+def test_with_scikit_learn_t_sne_is_drawn(measured, unrendered, tmp_path):
     pytest.importorskip("sklearn.manifold")
     said = representation_figures.scatter(Results(*measured), tmp_path).caption
     assert "By t-SNE of scikit-learn" in said
@@ -435,7 +432,7 @@ def test_with_scikit_learn_t_sne_is_drawn(measured, tmp_path):
 
 
 @pytest.mark.parametrize("installed", [False, True])
-def test_a_picture_of_points_that_coincide_says_so(measured, tmp_path, monkeypatch, installed):
+def test_a_picture_of_points_that_coincide_says_so(measured, unrendered, tmp_path, monkeypatch, installed):
     if installed:
         pytest.importorskip("sklearn.manifold")
     else:
@@ -464,7 +461,7 @@ def test_levels_are_those_that_all_seeds_pass():
     assert robustness_figures._levels([rows((0.5, 0), (0.6, 0)), rows((0.7, 0))]).size == 0
 
 
-def test_one_seed_is_drawn_without_an_interval(measured, tmp_path):
+def test_one_seed_is_drawn_without_an_interval(measured, unrendered, tmp_path):
     wanted, found = measured
     one = [(trial, result) for trial, result in zip(wanted, found, strict=True) if trial.seed == 0]
     assert robustness_figures.matched_robustness(Results(*zip(*one, strict=True)), tmp_path).path.exists()

@@ -53,7 +53,7 @@ class Results:
             self._found.setdefault((trial.arm, trial.pair, trial.width, trial.learning_rate), []).append(result)
 
     def of(self, arm: str, pair: Pair, width: int, rate: float | None = None) -> list[dict[str, Any]]:
-        """The results of one network of one arm, a dict a seed, as its part of the study returns them.
+        """The results of one network of one arm, a dict per seed, as its part of the study returns them.
 
         `rate` is the learning rate; None where an arm has only one. The list is empty if there is no such network.
         """
@@ -68,7 +68,7 @@ class Results:
     def scores(
         self, arm: str, pair: Pair, width: int, condition: str = "clean", level: float = 0.0, metric: str = "f1"
     ) -> NDArray[np.float64]:
-        """One metric under one condition: a number a seed."""
+        """One metric under one condition: a number per seed."""
         return np.array(
             [
                 row[metric]
@@ -79,7 +79,7 @@ class Results:
         )
 
     def best_f1(self, arm: str, pair: Pair, width: int) -> NDArray[np.float64]:
-        """F1 of the trained network, a number a seed: as released the best in training, corrected on the test."""
+        """F1 of the trained network, a number per seed: as released the best in training, corrected on the test."""
         if arm == ARMS[0]:
             return np.array([result["best_train_f1"] for result in self.of(arm, pair, width)])
         return self.scores(arm, pair, width)
@@ -87,7 +87,7 @@ class Results:
     def change(
         self, arm: str, pair: Pair, width: int, condition: str, level: float, metric: str = "f1"
     ) -> NDArray[np.float64]:
-        """Metric under a condition minus the same network's clean one, a number a seed."""
+        """Metric under a condition minus the same network's clean one, a number per seed."""
         return self.scores(arm, pair, width, condition, level, metric) - self.scores(arm, pair, width, metric=metric)
 
     def table(self) -> str:

@@ -1,4 +1,4 @@
-"""scikit-learn: `MLPClassifier`, one epoch a call of ``partial_fit``."""
+"""scikit-learn: `MLPClassifier`, one epoch per call of ``partial_fit``."""
 
 from typing import Any
 

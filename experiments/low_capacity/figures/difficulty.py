@@ -73,7 +73,7 @@ def difficulty(results: Results, folder: Path) -> Drawn:
 
 
 def capacity(results: Results, folder: Path) -> Drawn:
-    """Minimum width of every pair against its difficulty, one row a definition, one column an arm."""
+    """Minimum width of every pair against its difficulty, one row per definition, one column per arm."""
     rng = np.random.default_rng(0)
     with figure(2, 2, panel=(7.4, 5.2), sharey=True, sharex=True) as (drawing, grid):
         for row, definition in zip(grid, DEFINITIONS, strict=True):

@@ -19,7 +19,7 @@ LOST = 0.5
 
 
 def representation(results: Results, arm: str, width: int, name: str, measure: str) -> NDArray[np.float64]:
-    """Separability or silhouette of the hidden layer on 4v9, dense ("dense") or pruned: a number a seed."""
+    """Separability or silhouette of the hidden layer on 4v9, dense ("dense") or pruned: a number per seed."""
     return np.array([result["representation"][name][measure] for result in results.of(arm, SALIENCY_PAIR, width)])
 
 
@@ -42,7 +42,7 @@ def separable(study: Study) -> Judgement:
 
 
 def matched_change(results: Results, arm: str, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Accuracy of h64 minus that of h24 under a corruption, at the same clean accuracy; and that: a number a seed."""
+    """Accuracy of h64 minus that of h24 under a corruption, at the same clean accuracy; and that: a number per seed."""
     changes, levels = [], []
     both = (results.of(arm, NOISE_PAIR, width) for width in (SMALL, LARGE))
     for small, large in zip(*both, strict=True):
