@@ -40,13 +40,7 @@ SEVERITIES: Mapping[str, tuple[float, ...]] = MappingProxyType(
 
 
 def gaussian_noise(images: NDArray[Any], sigma: float, rng: np.random.Generator) -> Floats:
-    """Additive noise: ``clip(x + sigma * N(0, 1), 0, 1)``, independent for each pixel.
-
-    Parameters
-    ----------
-    sigma
-        Standard deviation before clipping, 0 <= sigma < inf; 0 is the identity.
-    """
+    """Additive noise, 0 <= sigma < inf: ``clip(x + sigma * N(0, 1), 0, 1)``, independent for each pixel."""
     sigma = arguments.number("sigma", sigma, 0)
     clean = _scaled(images)
     if sigma == 0:
@@ -61,10 +55,7 @@ def gaussian_noise(images: NDArray[Any], sigma: float, rng: np.random.Generator)
 def shot_noise(images: NDArray[Any], rate: float, rng: np.random.Generator) -> Floats:
     """Photon counting: ``clip(Poisson(rate * x) / rate, 0, 1)``, independent for each pixel.
 
-    Parameters
-    ----------
-    rate
-        Mean number of photons of a white pixel, 0 < rate <= 1e18; ``math.inf`` is the identity.
+    `rate` is the mean number of photons of a white pixel, 0 < rate <= 1e18; ``math.inf`` is the identity.
     """
     if isinstance(rate, float | np.floating) and rate == math.inf:
         return _scaled(images)
@@ -75,13 +66,7 @@ def shot_noise(images: NDArray[Any], rate: float, rng: np.random.Generator) -> F
 
 
 def impulse_noise(images: NDArray[Any], share: float, rng: np.random.Generator) -> Floats:
-    """Salt and pepper: each pixel becomes 0 with probability ``share / 2``, 1 with ``share / 2``.
-
-    Parameters
-    ----------
-    share
-        Probability that a pixel is hit, 0 <= share <= 1; 0 is the identity.
-    """
+    """Salt and pepper, 0 <= share <= 1: each pixel becomes 0 with probability ``share / 2``, 1 with ``share / 2``."""
     share = arguments.number("share", share, 0, 1)
     noisy = _scaled(images)
     if share > 0:
@@ -124,15 +109,7 @@ _CORRUPTIONS: dict[str, Callable[..., Floats]] = {
 
 
 def corrupt(images: NDArray[Any], name: str, severity: int, rng: np.random.Generator) -> Floats:
-    """Apply a corruption at one of the strengths of `SEVERITIES`.
-
-    Parameters
-    ----------
-    name
-        A key of `SEVERITIES`.
-    severity
-        0 to 5; 0 is the identity.
-    """
+    """Apply the corruption `name`, a key of `SEVERITIES`, at one of its strengths 1 to 5; 0 is the identity."""
     arguments.one_of("name", name, tuple(SEVERITIES))
     severity = arguments.integer("severity", severity, 0, 5)
     if severity == 0:

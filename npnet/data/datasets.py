@@ -1,7 +1,8 @@
 """Where the examples come from, and which of them a trial sees: digit pairs, splits, label noise.
 
 Functions on labels return *indices* where that is all there is to say; ``images[indices]`` does the rest.
-They raise ArgumentError if labels are not a vector of integers, or another argument is not as documented.
+They raise ArgumentError if labels are not a vector of integers, or another argument is not as documented, and
+DataError if they are not of the classes that are asked for.
 """
 
 import functools
@@ -92,13 +93,7 @@ def load(name: str = "mnist", folder: str | os.PathLike[str] | None = None) -> D
 
 
 def digit_pair(images: NDArray[Any], labels: ArrayLike, low: int, high: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """Copies of the images of two different digits, in file order, with their targets: 0 for `low`, 1 for `high`.
-
-    Raises
-    ------
-    DataError
-        If one of the digits does not occur.
-    """
+    """Copies of the images of two different digits, in file order, with their targets: 0 for `low`, 1 for `high`."""
     images, labels = np.asarray(images), _integers(labels)
     if len(images) != len(labels):
         raise ArgumentError(f"images: found {len(images)}, expected {len(labels)}, one for each of the labels")
@@ -128,12 +123,8 @@ def stratified_split(labels: ArrayLike, fraction: float, rng: np.random.Generato
 
     ``floor(fraction * n + 1/2)`` indices are held out. Each class gives its share ``fraction * count`` rounded
     down, and those with the largest remainders one more until the total is right (of equal remainders the smaller
-    label goes first). The arithmetic is exact, `fraction` being the decimal it prints as: 0.145 of 100 is 14.5.
-
-    Parameters
-    ----------
-    fraction
-        Share held out, 0 < fraction < 1, that leaves some examples of every class on both sides.
+    label goes first). The arithmetic is exact, `fraction` being the decimal it prints as: 0.145 of 100 is 14.5. Some
+    examples of every class must be on both sides.
 
     Returns
     -------
@@ -166,21 +157,7 @@ def corrupt_labels(labels: ArrayLike, fraction: float, classes: int, rng: np.ran
 
     Exactly ``floor(fraction * n + 1/2)`` distinct examples get a label drawn uniformly from the *other*
     ``classes - 1``, so `fraction` is the true share of wrong labels. (Drawing from all classes, as some
-    papers do, would leave one in `classes` of them right.)
-
-    Parameters
-    ----------
-    labels
-        From 0 to classes - 1.
-    fraction
-        Share of wrong labels, 0 <= fraction <= 1; taken as the decimal it prints as.
-    classes
-        Number of classes, at least 2.
-
-    Raises
-    ------
-    DataError
-        If a label lies outside its range.
+    papers do, would leave one in `classes` of them right.) DataError is raised for labels outside 0 to classes - 1.
     """
     labels = _integers(labels)
     arguments.number("fraction", fraction, 0, 1)

@@ -55,16 +55,10 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
 
 
 def write_idx(path: str | os.PathLike[str], array: ArrayLike, *, compress: bool = False) -> None:
-    """Write an array as an IDX file; `read_idx` gives it back, bit for bit.
+    """Write an array as an IDX file, replaced if it exists; `read_idx` gives it back, bit for bit.
 
-    Parameters
-    ----------
-    path
-        Of the file, replaced if it exists.
-    array
-        uint8, int8, int16, int32, float32 or float64, of any shape and byte order; nothing is cast.
-    compress
-        Compress with gzip, without name and time stamp, so that equal arrays give equal files.
+    The array is uint8, int8, int16, int32, float32 or float64, of any shape and byte order; nothing is cast. With
+    `compress` by gzip, without name and time stamp, so that equal arrays give equal files.
 
     Raises
     ------

@@ -21,16 +21,7 @@ def standardised(images: ArrayLike) -> NDArray[np.float32]:
     """(x - mean) / standard deviation of each image by itself, over all its pixels; float32, of the same shape.
 
     Computed in float64. An image of d pixels then has the norm sqrt(d), on which derivatives by the input depend.
-
-    Parameters
-    ----------
-    images
-        (n, ...) uint8 or floating-point numbers, at least one image of at least one pixel.
-
-    Raises
-    ------
-    DataError
-        For an image whose deviation is 0, and for NaN or inf; it names the image.
+    DataError names the first image whose deviation is 0, or that holds NaN or inf.
     """
     images = np.asarray(images)
     if images.ndim < 2 or images.size == 0:
@@ -61,14 +52,7 @@ def standardised(images: ArrayLike) -> NDArray[np.float32]:
 def wrapped_shifts(images: NDArray[Any], most: int, rng: np.random.Generator) -> NDArray[Any]:
     """Each image shifted by its own (dy, dx); what leaves one side enters at the other. A copy of the same dtype.
 
-    Parameters
-    ----------
-    images
-        (n, ..., rows, columns), such as (n, 28, 28) or (n, 3, 32, 32); the axes between are shifted together.
-    most
-        dy and dx are uniform integers from -most to most; 0 shifts nothing.
-    rng
-        Draws two integers for each image.
+    dy and dx are uniform integers from -most to most, two draws for each image, all of whose channels shift together.
     """
     images = np.asarray(images)
     if images.ndim < 3:
