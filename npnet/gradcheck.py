@@ -6,10 +6,10 @@
 A central difference has a truncation error of order step^2 and a rounding error of about eps |f| / step. The
 complex step, f'(x) = Im f(x + ih) / h, subtracts nothing and is exact to rounding, but f must be analytic
 (tanh, exp and @, but not abs, relu or a comparison) and compute in complex numbers. At a kink neither means
-anything: see `one_sided_slopes`.
+anything.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -86,14 +86,16 @@ def check_gradient(
     theta, gradient = _float64("theta", theta), _float64("gradient", gradient)
     if gradient.shape != theta.shape:
         raise ArgumentError(f"gradient: found shape {gradient.shape}, expected {theta.shape}, that of theta")
-    h = _checked_step(method, step)
+    one_of("method", method, ("central", "complex"))
+    h = number("step", _STEPS[method] if step is None else step, 0, above=True)
     tolerance = number("rtol", _TOLERANCES[method] if rtol is None else rtol, 0, above=True)
 
+    vectors: Iterable[Floats]
     if directions is None:
-        vectors, analytic, kind = _basis(theta), gradient.ravel(), "coordinates"
+        vectors, analytic, kind = (_basis_vector(theta, i) for i in range(theta.size)), gradient.ravel(), "coordinates"
     else:
-        units = _random_units(theta, directions, rng)
-        vectors, kind = iter(units), "random directions"
+        vectors = units = _random_units(theta, directions, rng)
+        kind = "random directions"
         analytic = np.array([np.vdot(gradient, unit) for unit in units])
 
     def place(index: int) -> str:
@@ -142,59 +144,6 @@ def check_gradient(
     return GradientCheck(float(error[worst] / scale) if scale > 0 else 0.0, place(worst))
 
 
-def numeric_derivative(f: Function, x: Floats, *, method: Method = "central", step: float | None = None) -> Floats:
-    """Numeric derivative df/dx of a scalar- or array-valued f: a gradient, a Jacobian, per-example gradients.
-
-    Parameters
-    ----------
-    f
-        Function of a float64 array -> float or float64 array.
-    method, step
-        As for `check_gradient`, but central differences are not extrapolated.
-
-    Returns
-    -------
-    float64 array of shape f(x).shape + x.shape
-        Entry [i, j] is d f_i / d x_j.
-    """
-    x = _float64("x", x)
-    h = _checked_step(method, step)
-    slopes = np.stack([_slope(f, x, vector, method, h)[0] for vector in _basis(x)], axis=-1)
-    return slopes.reshape(slopes.shape[:-1] + x.shape)
-
-
-def one_sided_slopes(f: Function, theta: Floats, direction: int | Floats, step: float = 1e-6) -> tuple[float, float]:
-    """Slopes of f just left and right of theta, (f(t) - f(t - hd)) / h and (f(t + hd) - f(t)) / h.
-
-    At a kink of ReLU they differ, and a subgradient, as backprop returns, lies between them. Their truncation
-    error is of order h, the step.
-
-    Parameters
-    ----------
-    direction
-        A parameter's flat index, or d itself, of any length above 0: slopes are for d as given.
-    """
-    theta = _float64("theta", theta)
-    h = number("step", step, 0, above=True)
-    if isinstance(direction, int | np.integer):
-        vector = _basis_vector(theta, integer("direction", direction, 0, theta.size - 1))
-    else:
-        vector = _float64("direction", direction)
-        if vector.shape != theta.shape or not vector.any():
-            raise ArgumentError(
-                f"direction: found shape {vector.shape} with {np.count_nonzero(vector)} entries not 0, "
-                f"expected shape {theta.shape}, not all 0"
-            )
-    left, _ = _secant(f, theta - h * vector, theta, vector)
-    right, _ = _secant(f, theta, theta + h * vector, vector)
-    return float(left), float(right)
-
-
-def _checked_step(method: Method, step: float | None) -> float:
-    one_of("method", method, ("central", "complex"))
-    return number("step", _STEPS[method] if step is None else step, 0, above=True)
-
-
 def _check_function(f: Function, theta: NDArray[Any]) -> None:
     one, two = _value(f, theta), _value(f, theta)
     if one.shape != ():
@@ -233,25 +182,19 @@ def _explain(f: Function, theta: Floats, direction: Floats, step: float, error: 
 
 def _measured(f: Function, theta: Floats, direction: Floats, method: Method, step: float) -> tuple[float, ...]:
     """Richardson's slope from two steps, the rounding error to expect of it, and the truncation error it removed."""
-    near, near_floor = _slope(f, theta, direction, method, step)
     if method == "complex":
-        return float(near), near_floor, 0.0
-    far, far_floor = _slope(f, theta, direction, method, 2 * step)
+        return float(_value(f, theta + 1j * step * direction).imag / step), 0.0, 0.0
+    near, near_floor = _central(f, theta, direction, step)
+    far, far_floor = _central(f, theta, direction, 2 * step)
     with np.errstate(invalid="ignore", over="ignore"):
         cut = (near - far) / 3 if np.isfinite(near) else 0.0
         seen = np.maximum(np.abs(cut) - (near_floor + far_floor) / 3, 0.0)
         return float(near + cut), (4 * near_floor + far_floor) / 3, float(seen)
 
 
-def _slope(f: Function, x: Floats, direction: Floats, method: Method, step: float) -> tuple[Floats, float]:
-    """Derivative of f along `direction`, and the rounding error to expect of it."""
-    if method == "complex":
-        return _value(f, x + 1j * step * direction).imag / step, 0.0
-    return _secant(f, x - step * direction, x + step * direction, direction)
-
-
-def _secant(f: Function, start: Floats, end: Floats, direction: Floats) -> tuple[Floats, float]:
-    """Slope of f from start to end for each length of `direction`, and the rounding error to expect of it."""
+def _central(f: Function, theta: Floats, direction: Floats, step: float) -> tuple[Floats, float]:
+    """Slope of f along `direction`, and the rounding error to expect of it."""
+    start, end = theta - step * direction, theta + step * direction
     # Not 2 * step: adding the step to theta was rounded, by 1e-10 of theta's size relative to a step of 1e-6.
     with np.errstate(invalid="ignore"):
         distance = np.vdot(end - start, direction) / np.vdot(direction, direction)
@@ -259,9 +202,7 @@ def _secant(f: Function, start: Floats, end: Floats, direction: Floats) -> tuple
         raise ArgumentError("step: found one too small to change theta, expected one above theta's rounding error")
     low, high = _value(f, start), _value(f, end)
     with np.errstate(invalid="ignore", over="ignore"):
-        slope = (high - low) / distance
-    largest = max(np.abs(low).max(), np.abs(high).max())
-    return slope, 2 * _ROUNDING * largest / distance
+        return (high - low) / distance, 2 * _ROUNDING * max(np.abs(low), np.abs(high)) / distance
 
 
 def _value(f: Function, x: NDArray[Any]) -> NDArray[Any]:
@@ -275,10 +216,6 @@ def _basis_vector(theta: Floats, index: int) -> Floats:
     vector = np.zeros(theta.size)
     vector[index] = 1.0
     return vector.reshape(theta.shape)
-
-
-def _basis(theta: Floats) -> Iterator[Floats]:
-    return (_basis_vector(theta, index) for index in range(theta.size))
 
 
 def _random_units(theta: Floats, count: int, rng: np.random.Generator | None) -> list[Floats]:
