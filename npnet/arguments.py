@@ -16,7 +16,7 @@ def integer(name: str, value: object, lowest: int, highest: int | None = None) -
     if not whole or int(value) < lowest or (highest is not None and int(value) > highest):  # type: ignore[call-overload]
         wanted = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
         raise ArgumentError(f"{name}: found {value!r}, expected an integer {wanted}")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+    return int(value)  # type: ignore[call-overload]
 
 
 def number(
@@ -49,11 +49,17 @@ def booleans(name: str, value: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.
     return array
 
 
+def reals(name: str, values: ArrayLike, kinds: str = "biuf") -> NDArray[Any]:
+    """The values as an array of real numbers, of these kinds of dtype; else ArgumentError."""
+    array = np.asarray(values)
+    if array.dtype.kind not in kinds:
+        raise ArgumentError(f"{name}: found {array.dtype}, expected real numbers")
+    return array
+
+
 def table(name: str, values: ArrayLike) -> NDArray[Any]:
     """The values as an array (n, columns) of finite real numbers, not empty; else ArgumentError."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise ArgumentError(f"{name}: found {array.dtype}, expected real numbers")
+    array = reals(name, values)
     if array.ndim != 2 or array.size == 0:
         raise ArgumentError(f"{name}: found shape {array.shape}, expected (n, columns), not empty")
     bad = array.size - np.count_nonzero(np.isfinite(array))
