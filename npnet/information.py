@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npnet import arguments
 from npnet.errors import ArgumentError
+from npnet.ranks import mid_ranks
 
 
 def mutual_information(values: ArrayLike, labels: ArrayLike, bins: int = 16) -> NDArray[np.float64] | float:
@@ -33,29 +35,19 @@ def mutual_information(values: ArrayLike, labels: ArrayLike, bins: int = 16) -> 
 
     Parameters
     ----------
-    values : real array (n, units) or (n,)
-        Such as the activations of one hidden layer.
-    labels : integer array (n,)
-        Classes, such as 0 to k - 1.
-    bins : int
+    values
+        (n, units) real numbers, such as the activations of one hidden layer; or (n,), for which a float is returned.
+    labels
+        (n,) integers, the classes.
+    bins
         B, at least 1. Keep n well above B k.
-
-    Returns
-    -------
-    float64 array (units,), or a float for values of shape (n,)
-
-    Raises
-    ------
-    ArgumentError
-        If a value is NaN or infinite, or `bins` is not an integer of at least 1.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise ArgumentError(f"bins: found {bins!r}, expected an integer of at least 1")
+    bins = arguments.integer("bins", bins, 1)
     array = np.asarray(values)
     single = array.ndim == 1
-    table = check_table("values", array[:, np.newaxis] if single else array)
-    cells = _cells(table, check_labels(labels, len(table)), int(bins))
+    table = arguments.table("values", array[:, np.newaxis] if single else array)
     n = len(table)
+    cells = _cells(table, arguments.labels(labels, n), bins)
     in_bin, in_class = cells.sum(axis=2, keepdims=True), cells.sum(axis=1, keepdims=True)
     occupied = cells > 0
     # 1 where nothing was counted, for 0 log 0 is 0. Whole numbers first: independence is then a ratio of exactly 1.
@@ -76,25 +68,16 @@ def selectivity(activations: ArrayLike, labels: ArrayLike) -> NDArray[np.float64
 
     Parameters
     ----------
-    activations : real array (n, units)
-        None negative, such as those of a hidden layer after relu.
-    labels : integer array (n,)
-        Of two classes or more.
-
-    Returns
-    -------
-    float64 array (units,)
-
-    Raises
-    ------
-    ArgumentError
-        If an activation is negative, NaN or infinite, or there is one class only.
+    activations
+        (n, units), none negative, such as those of a hidden layer after relu.
+    labels
+        (n,) integers, of two classes or more.
     """
-    table = check_table("activations", activations)
+    table = arguments.table("activations", activations)
     negative = np.count_nonzero(table < 0)
     if negative:
         raise ArgumentError(f"activations: found {negative} of {table.size} negative, expected none")
-    classes = check_labels(labels, len(table), at_least=2)
+    classes = arguments.labels(labels, len(table), at_least=2)
     means = np.sort([table[classes == c].mean(axis=0, dtype=np.float64) for c in range(classes.max() + 1)], axis=0)
     # k - 1 times both differences and sums of means, in a form that rounding cannot take below 0 or above 1.
     lead, others = (means[-1] - means).sum(axis=0), means[:-1].sum(axis=0)
@@ -102,45 +85,12 @@ def selectivity(activations: ArrayLike, labels: ArrayLike) -> NDArray[np.float64
     return np.divide(lead, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
-def check_table(name: str, values: ArrayLike) -> NDArray[Any]:
-    """The values as an array (n, columns) of finite real numbers, not empty; else ArgumentError."""
-    table = np.asarray(values)
-    if table.dtype.kind not in "biuf":
-        raise ArgumentError(f"{name}: found {table.dtype}, expected real numbers")
-    if table.ndim != 2 or table.size == 0:
-        raise ArgumentError(f"{name}: found shape {table.shape}, expected (n, columns), not empty")
-    bad = table.size - np.count_nonzero(np.isfinite(table))
-    if bad:
-        raise ArgumentError(f"{name}: found {bad} of {table.size} NaN or infinite, expected finite numbers")
-    return table
-
-
-def check_labels(labels: ArrayLike, n: int, at_least: int = 1) -> NDArray[np.intp]:
-    """The n labels, numbered anew from 0 to k - 1 for the k >= `at_least` classes that occur; else ArgumentError."""
-    array = np.asarray(labels)
-    if array.dtype.kind not in "biu":
-        raise ArgumentError(f"labels: found {array.dtype}, expected integers")
-    if array.shape != (n,):
-        raise ArgumentError(f"labels: found shape {array.shape}, expected {(n,)}, one a row")
-    occurring, classes = np.unique(array, return_inverse=True)
-    if occurring.size < at_least:
-        raise ArgumentError(f"labels: found {occurring.size} class, expected at least {at_least}")
-    return classes
-
-
 def _cells(table: NDArray[Any], classes: NDArray[np.intp], bins: int) -> NDArray[np.intp]:
     """How many examples of each class are in each bin of each column, (columns, bins, k)."""
     n, columns = table.shape
     k = int(classes.max()) + 1
-    rows = np.ascontiguousarray(table.T)
-    # Any order of equals will do; the stable sort is the fast one here.
-    order = np.argsort(rows, axis=1, kind="stable")
-    ranked = np.take_along_axis(rows, order, axis=1)
-    begins = np.ones(rows.shape, dtype=np.bool_)
-    begins[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
-    runs = np.flatnonzero(begins)
-    width = np.diff(runs, append=begins.size)
-    column, below = np.divmod(runs, n)
-    bin_of_run = bins * (2 * below + width) // (2 * n)
-    cell = k * np.repeat(bins * column + bin_of_run, width) + classes[order].ravel()
-    return np.bincount(cell, minlength=columns * bins * k).reshape(columns, bins, k)
+    # 2 m + w, a whole number.
+    doubled = (2 * mid_ranks(table.T) + 1).astype(np.intp)
+    bin_of = bins * doubled // (2 * n)
+    cell = k * (bins * np.arange(columns)[:, np.newaxis] + bin_of) + classes
+    return np.bincount(cell.ravel(), minlength=columns * bins * k).reshape(columns, bins, k)
