@@ -7,8 +7,7 @@ or hold NaN or infinity, and for labels that are not integers, one a point.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from npnet.errors import ArgumentError
-from npnet.information import check_labels, check_table
+from npnet import arguments
 
 
 def silhouette(points: ArrayLike, labels: ArrayLike) -> float:
@@ -24,19 +23,15 @@ def silhouette(points: ArrayLike, labels: ArrayLike) -> float:
 
     Parameters
     ----------
-    points : real array (n, d)
-    labels : integer array (n,)
-        Of two classes or more.
-
-    Raises
-    ------
-    ArgumentError
-        If a number is NaN or infinite, or there is one class only.
+    points
+        (n, d) real numbers.
+    labels
+        (n,) integers, of two classes or more.
     """
-    table = np.ascontiguousarray(check_table("points", points), dtype=np.float64)
+    table = np.ascontiguousarray(arguments.table("points", points), dtype=np.float64)
     # By a power of two, which changes no digit: then no square of a distance overflows.
     table = np.ldexp(table, -np.frexp(np.abs(table).max())[1])
-    classes = check_labels(labels, len(table), at_least=2)
+    classes = arguments.labels(labels, len(table), at_least=2)
     members = np.bincount(classes)
     scores = np.zeros(len(table))
     for i, own in enumerate(classes):
@@ -65,26 +60,20 @@ def principal_components(points: ArrayLike, k: int) -> tuple[NDArray[np.float64]
 
     Parameters
     ----------
-    points : real array (n, d)
-    k : int
+    points
+        (n, d) real numbers.
+    k
         From 1 to the smaller of n and d.
 
     Returns
     -------
-    scores : float64 array (n, k)
-        In the units of the points; each column has mean 0.
-    share : float64 array (k,)
-        From 0 to 1, falling; sums to 1 over all directions. NaN if all points are equal: a share of nothing.
-
-    Raises
-    ------
-    ArgumentError
-        If a number is NaN or infinite, or `k` is not an integer in its range.
+    scores
+        (n, k), in the units of the points; each column has mean 0.
+    share
+        (k,), from 0 to 1, falling; sums to 1 over all directions. NaN if all points are equal: a share of nothing.
     """
-    table = check_table("points", points).astype(np.float64)
-    most = min(table.shape)
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= most:
-        raise ArgumentError(f"k: found {k!r}, expected an integer from 1 to {most}, the smaller of n and d")
+    table = arguments.table("points", points).astype(np.float64)
+    k = arguments.integer("k", k, 1, min(table.shape))
     # The first point off first: the mean of equal numbers may round to another number.
     table -= table[0]
     table -= table.mean(axis=0)
