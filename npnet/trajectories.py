@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npnet.arguments import integer
 from npnet.errors import ArgumentError
 
 Floats = NDArray[np.floating[Any]]
@@ -25,19 +26,13 @@ def ellipse(a: ArrayLike, b: ArrayLike, c: ArrayLike, k: int) -> Floats:
         Anchors, three arrays of d floating-point numbers of one shape.
     k
         Number of points, at least 1.
-
-    Raises
-    ------
-    ArgumentError
-        For anchors of different shapes, of other numbers, or k < 1.
     """
-    a, b, c = _floats(a, "a"), _floats(b, "b"), _floats(c, "c")
+    a, b, c = _floats("a", a), _floats("b", b), _floats("c", c)
     if not a.shape == b.shape == c.shape:
         raise ArgumentError(f"a, b, c: found shapes {a.shape}, {b.shape} and {c.shape}, expected equal ones")
-    if k < 1:
-        raise ArgumentError(f"k: found {k}, expected at least 1")
+    k = integer("k", k, 1)
     t = 2 * np.pi * np.arange(k)[:, None] / k
-    a, b, c = (anchor.reshape(-1) for anchor in (a, b, c))
+    a, b, c = a.reshape(-1), b.reshape(-1), c.reshape(-1)
     m = (a + b + c) / 3
     return (m + np.cos(t) * (m - b) + np.sin(t) / np.sqrt(3) * (a - c)).astype(m.dtype)
 
@@ -54,17 +49,12 @@ def translations(image: ArrayLike, k: int) -> Floats:
         (..., rows, columns) floating-point numbers; all other axes are shifted together.
     k
         Number of points, a multiple of the number of columns.
-
-    Raises
-    ------
-    ArgumentError
-        For an image of one axis or of other numbers, or another k.
     """
-    image = _floats(image, "image")
-    if image.ndim < 2:
-        raise ArgumentError(f"image: found shape {image.shape}, expected (..., rows, columns)")
+    image = _floats("image", image)
+    if image.ndim < 2 or image.size == 0:
+        raise ArgumentError(f"image: found shape {image.shape}, expected (..., rows, columns), not empty")
     columns = image.shape[-1]
-    if k < 1 or k % columns:
+    if integer("k", k, columns) % columns:
         raise ArgumentError(f"k: found {k}, expected a multiple of {columns}, the number of columns")
     shifted = np.stack([np.roll(image, shift, axis=-1).reshape(-1) for shift in range(columns)])
     share = (np.arange(k // columns) / (k // columns)).astype(image.dtype)[:, None]
@@ -72,8 +62,8 @@ def translations(image: ArrayLike, k: int) -> Floats:
     return (shifted[:, None] + share * steps[:, None]).reshape(k, -1)
 
 
-def _floats(array: ArrayLike, name: str) -> Floats:
+def _floats(name: str, array: ArrayLike) -> Floats:
     array = np.asarray(array)
     if array.dtype.kind != "f":
-        raise ArgumentError(f"{name}: found dtype {array.dtype}, expected floating-point numbers")
+        raise ArgumentError(f"{name}: found {array.dtype}, expected floating-point numbers")
     return array
