@@ -1,8 +1,9 @@
 """How good a classifier's answers are. Labels come first, answers second, as in scikit-learn.
 
-A label is an integer class, 0 to k - 1. Logits have shape (n,) or (n, 1) for two classes, where the logit z
-means p(class 1) = 1 / (1 + exp(-z)); or (n, k) for k classes, where p = softmax(row). One logit z says the
-same as the two logits (0, z).
+A label is an integer class, 0 to k - 1, and so is a prediction; both are arrays (n,). Logits have shape (n,) or (n, 1)
+for two classes, where the logit z means p(class 1) = 1 / (1 + exp(-z)); or (n, k) for k classes, where
+p = softmax(row). One logit z says the same as the two logits (0, z). With logits, labels may also have the other forms
+in which training takes them: 0/1 as floating-point numbers, (n, 1), or one-hot rows (n, k).
 
 Nothing is repaired. A NaN logit makes a metric NaN; ArgumentError is raised for arrays that are empty or of
 unlike lengths, labels that are not integers, and labels that are not of the classes 0 to k - 1 (0 and 1 for
@@ -16,42 +17,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from npnet.arguments import integer, one_of, reals
 from npnet.errors import ArgumentError
+from npnet.ranks import mid_ranks
+
+Classes = NDArray[np.int64]
 
 
-def predict(logits: ArrayLike) -> NDArray[np.int64]:
+def predict(logits: ArrayLike) -> Classes:
     """Class of each example: z >= 0 (p >= 0.5) for one logit, else the largest logit, the first of equals.
 
-    Parameters
-    ----------
-    logits : array (n,), (n, 1) or (n, k)
-
-    Returns
-    -------
-    int64 array (n,)
-
-    Raises
-    ------
-    ArgumentError
-        If a logit is NaN: it belongs to no class, and is not counted as a negative.
+    A NaN logit belongs to no class and is not counted as a negative: it raises ArgumentError.
     """
     table = _table(logits)
     missing = np.count_nonzero(np.isnan(table))
     if missing:
         raise ArgumentError(f"logits: found {missing} NaN of {table.size}, expected none to predict a class")
-    if table.shape[1] == 1:
-        return np.asarray(table[:, 0] >= 0, dtype=np.int64)
-    largest: NDArray[np.int64] = np.argmax(table, axis=1)
-    return largest
+    classes = table[:, 0] >= 0 if table.shape[1] == 1 else np.argmax(table, axis=1)
+    return classes.astype(np.int64)
 
 
 def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Share of the examples whose prediction is the label.
-
-    Parameters
-    ----------
-    labels, predictions : integer arrays (n,)
-    """
+    """Share of the examples whose prediction is the label."""
     truth, guess = _pair(labels, predictions)
     return float(np.mean(truth == guess))
 
@@ -60,10 +47,6 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     """Mean, over the classes that occur in `labels`, of the share of that class predicted right.
 
     A constant prediction scores 1/k on k classes however unequal they are, where accuracy flatters it.
-
-    Parameters
-    ----------
-    labels, predictions : integer arrays (n,)
     """
     truth, guess = _pair(labels, predictions)
     classes, position = np.unique(truth, return_inverse=True)
@@ -75,26 +58,18 @@ def precision(labels: ArrayLike, predictions: ArrayLike) -> float:
     """Share of the predicted positives (class 1) that are positive: TP / (TP + FP).
 
     0/0, when nothing is predicted positive, is 0.0: scikit-learn's `zero_division=0`.
-
-    Parameters
-    ----------
-    labels, predictions : integer arrays (n,) of 0 and 1
     """
-    truth, guess = _pair(labels, predictions, classes=2)
-    return _ratio(np.count_nonzero(truth & guess), np.count_nonzero(guess))
+    right, predicted, _ = _positives(labels, predictions)
+    return _ratio(right, predicted)
 
 
 def recall(labels: ArrayLike, predictions: ArrayLike) -> float:
     """Share of the positives (class 1) that are predicted positive: TP / (TP + FN).
 
     0/0, when no label is positive, is 0.0: scikit-learn's `zero_division=0`.
-
-    Parameters
-    ----------
-    labels, predictions : integer arrays (n,) of 0 and 1
     """
-    truth, guess = _pair(labels, predictions, classes=2)
-    return _ratio(np.count_nonzero(truth & guess), np.count_nonzero(truth))
+    right, _, positive = _positives(labels, predictions)
+    return _ratio(right, positive)
 
 
 def f1(labels: ArrayLike, predictions: ArrayLike) -> float:
@@ -102,13 +77,9 @@ def f1(labels: ArrayLike, predictions: ArrayLike) -> float:
 
     0/0, when there is no positive among labels and predictions, is 0.0: scikit-learn's `zero_division=0`.
     Beware: on equal classes "always positive" scores 2/3.
-
-    Parameters
-    ----------
-    labels, predictions : integer arrays (n,) of 0 and 1
     """
-    truth, guess = _pair(labels, predictions, classes=2)
-    return _ratio(2 * np.count_nonzero(truth & guess), np.count_nonzero(truth) + np.count_nonzero(guess))
+    right, predicted, positive = _positives(labels, predictions)
+    return _ratio(2 * right, predicted + positive)
 
 
 def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -119,26 +90,22 @@ def roc_auc(labels: ArrayLike, scores: ArrayLike) -> float:
 
     Parameters
     ----------
-    labels : integer array (n,) of 0 and 1
-    scores : array (n,)
-        Only their order matters: logits and probabilities serve alike.
+    labels
+        (n,) integers, 0 and 1.
+    scores
+        (n,) real numbers. Only their order matters: logits and probabilities serve alike.
     """
     truth = _classes("labels", labels, 2)
-    values = _numbers("scores", scores)
+    values = reals("scores", scores, "iuf")
     if values.shape != truth.shape:
         raise ArgumentError(f"scores: found shape {values.shape}, expected {truth.shape}, that of labels")
-    positives = truth.sum()
+    positives = int(truth.sum())
     negatives = truth.size - positives
-    if positives == 0 or negatives == 0 or np.isnan(values).any():
+    if positives == 0 or negatives == 0:
         return float("nan")
-    order = np.argsort(values)
-    ranked = values[order]
-    runs = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-    up = np.add.reduceat(truth[order], runs)
-    down = np.diff(runs, append=truth.size) - up
-    below = np.cumsum(down) - down
-    # Twice U, so that halves stay integers and the sum is exact.
-    return float(up @ (2 * below + down) / (2 * positives * negatives))
+    # Ranks are whole or half numbers: the sum is exact.
+    u = mid_ranks(values)[truth == 1].sum() - positives * (positives - 1) / 2
+    return float(u / (positives * negatives))
 
 
 def log_loss(labels: ArrayLike, logits: ArrayLike) -> float:
@@ -146,11 +113,6 @@ def log_loss(labels: ArrayLike, logits: ArrayLike) -> float:
 
     For one logit this is log(1 + exp(-z)) for label 1 and log(1 + exp(z)) for label 0. Finite at |z| = 1000;
     inf when a label is given probability 0 by an infinite logit.
-
-    Parameters
-    ----------
-    labels : integer array (n,)
-    logits : array (n,), (n, 1) or (n, k)
     """
     truth, columns = _labels_and_columns(labels, logits)
     below, others = _below_largest(columns)
@@ -161,23 +123,10 @@ def calibration_error(labels: ArrayLike, logits: ArrayLike, bins: int = 15) -> f
     """Expected calibration error of the predicted class: sum_b (n_b / n) |accuracy_b - confidence_b|.
 
     An example's confidence is the probability of its predicted class, max(p, 1 - p) for one logit, so that no
-    two-class confidence lies below 0.5. Bin b holds the confidences in (b/B, (b + 1)/B], b = 0 to B - 1. From
-    Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2, equation 3.
-
-    Parameters
-    ----------
-    labels : integer array (n,)
-    logits : array (n,), (n, 1) or (n, k)
-    bins : int
-        B, the number of bins of equal width.
-
-    Raises
-    ------
-    ArgumentError
-        If `bins` is not an integer of at least 1.
+    two-class confidence lies below 0.5. Bin b of B = `bins` holds the confidences in (b/B, (b + 1)/B], b = 0 to B - 1.
+    From Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2, equation 3.
     """
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise ArgumentError(f"bins: found {bins!r}, expected an integer of at least 1")
+    bins = integer("bins", bins, 1)
     truth, columns = _labels_and_columns(labels, logits)
     if np.isnan(columns).any():
         return float("nan")
@@ -204,37 +153,31 @@ METRICS: Mapping[str, Callable[..., float]] = MappingProxyType(
 _TWO_CLASSES_ONLY = ("f1", "precision", "recall", "auc")
 
 
-def evaluate(labels: ArrayLike, logits: ArrayLike, names: Iterable[str]) -> dict[str, float]:
-    """Several metrics of one set of logits, by name.
-
-    The metrics come in the order of `names`; all are NaN if any logit is NaN.
+def evaluate(labels: ArrayLike, logits: ArrayLike, names: str | Iterable[str]) -> dict[str, float]:
+    """Metrics of one set of logits, by name, in the order of `names`; all are NaN if any logit is NaN.
 
     Parameters
     ----------
-    labels : integer array (n,)
-    logits : array (n,), (n, 1) or (n, k)
-    names : names from `METRICS`
-        "f1", "precision", "recall" and "auc" are of two classes; their positive class is 1.
-
-    Raises
-    ------
-    ArgumentError
-        If a name is unknown, or a metric of two classes is asked of more.
+    labels
+        (n,) or (n, 1) classes, or one-hot rows (n, k).
+    logits
+        (n,), (n, 1) or (n, k).
+    names
+        One name or several from `METRICS`. "f1", "precision", "recall" and "auc" are of two classes; their positive
+        class is 1.
     """
-    wanted = tuple(names)
+    names = (names,) if isinstance(names, str) else tuple(names)
     truth, columns = _labels_and_columns(labels, logits)
-    for name in wanted:
-        if name not in METRICS:
-            raise ArgumentError(f"names: found {name!r}, expected some of {', '.join(METRICS)}")
-        if name in _TWO_CLASSES_ONLY and columns.shape[1] > 2:
+    for name in names:
+        if one_of("names", name, tuple(METRICS)) in _TWO_CLASSES_ONLY and columns.shape[1] > 2:
             raise ArgumentError(f"logits: found {columns.shape[1]} classes, expected 2 for {name}")
     if np.isnan(columns).any():
-        return dict.fromkeys(wanted, float("nan"))
+        return dict.fromkeys(names, float("nan"))
     predictions = predict(logits)
     with np.errstate(invalid="ignore"):
         scores = columns[:, 1] - columns[:, 0]
     answers = {"auc": scores, "loss": logits, "calibration_error": logits}
-    return {name: METRICS[name](truth, answers.get(name, predictions)) for name in wanted}
+    return {name: METRICS[name](truth, answers.get(name, predictions)) for name in names}
 
 
 def _below_largest(columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -249,46 +192,61 @@ def _below_largest(columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     return below, others.sum(axis=1)
 
 
-def _ratio(part: int | np.signedinteger[Any], whole: int | np.signedinteger[Any]) -> float:
-    return float(part / whole) if whole else 0.0
-
-
-def _numbers(name: str, values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiu":
-        raise ArgumentError(f"{name}: found {array.dtype}, expected real numbers")
-    return array
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
 
 
 def _table(logits: ArrayLike) -> NDArray[Any]:
     """Logits as (n, k), where k is 1 for one logit an example."""
-    array = _numbers("logits", logits)
+    array = reals("logits", logits, "iuf")
     if array.ndim not in (1, 2) or array.size == 0:
         raise ArgumentError(f"logits: found shape {array.shape}, expected (n,) or (n, k), not empty")
     return array.reshape(-1, 1) if array.ndim == 1 else array
 
 
-def _labels_and_columns(labels: ArrayLike, logits: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _labels_and_columns(labels: ArrayLike, logits: ArrayLike) -> tuple[Classes, NDArray[np.float64]]:
     """Labels (n,) and float64 logits (n, k) of k >= 2 classes, where one logit z has become (0, z)."""
     columns = _table(logits).astype(np.float64)
     if columns.shape[1] == 1:
         columns = np.hstack((np.zeros_like(columns), columns))
-    truth = _classes("labels", labels, columns.shape[1])
+    truth = _classes("labels", _as_labels(labels, columns.shape[1]), columns.shape[1])
     if columns.shape[0] != truth.size:
         raise ArgumentError(f"logits: found {columns.shape[0]} rows, expected {truth.size}, one a label")
     return truth, columns
 
 
-def _pair(
-    labels: ArrayLike, predictions: ArrayLike, classes: int | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _as_labels(targets: ArrayLike, classes: int) -> NDArray[Any]:
+    """Targets (n, 1), 0/1 in floating-point numbers or one-hot rows as labels (n,); soft ones raise ArgumentError."""
+    array = reals("labels", targets)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2 and array.shape[1] == classes:
+        labels = array.argmax(axis=1)
+        hard = array == np.eye(classes)[labels]
+    elif array.dtype.kind == "f":
+        labels = array == 1
+        hard = array == labels
+    else:
+        return array
+    if not hard.all():
+        raise ArgumentError("labels: found soft targets, expected classes: metrics need labels that are classes")
+    return labels
+
+
+def _positives(labels: ArrayLike, predictions: ArrayLike) -> tuple[int, int, int]:
+    """Of class 1: how many are predicted right, how many are predicted, and how many there are."""
+    truth, guess = _pair(labels, predictions, classes=2)
+    return int((truth & guess).sum()), int(guess.sum()), int(truth.sum())
+
+
+def _pair(labels: ArrayLike, predictions: ArrayLike, classes: int | None = None) -> tuple[Classes, Classes]:
     truth, guess = _classes("labels", labels, classes), _classes("predictions", predictions, classes)
     if guess.shape != truth.shape:
         raise ArgumentError(f"predictions: found shape {guess.shape}, expected {truth.shape}, that of labels")
     return truth, guess
 
 
-def _classes(name: str, values: ArrayLike, classes: int | None) -> NDArray[np.int64]:
+def _classes(name: str, values: ArrayLike, classes: int | None) -> Classes:
     """Integers (n,), each from 0 to classes - 1 if the number of classes is known."""
     array = np.asarray(values)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "biu":

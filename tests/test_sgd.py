@@ -673,7 +673,7 @@ RNG = np.random.default_rng(0)
             {"mask": NET.prunable & (np.arange(13) != 3)},
             f"theta: found {THETA[3]} at W1[1, 1], which the mask removes; expected 0 (apply_mask)",
         ),
-        ({"metrics": ["f1", "f2"]}, f"names: found 'f2', expected some of {', '.join(METRICS)}"),
+        ({"metrics": ["f1", "f2"]}, f"names: found 'f2', expected one of {', '.join(METRICS)}"),
         (
             {"metrics": ["f1", "loss"]},
             "metrics: found 'loss', which is always in the history, as train_loss; expected others",
