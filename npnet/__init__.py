@@ -21,7 +21,7 @@ from npnet.metrics import evaluate, predict
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, dead_units, geometric, iterative, magnitude, prune, random_scores, sparsity
 from npnet.representation import principal_components, silhouette
-from npnet.saliency import gradient_times_input, integrated_gradients, randomisations, smooth_grad
+from npnet.saliency import integrated_gradients, randomisations, smooth_grad
 from npnet.schedules import EarlyStopping, cosine, step_decay, warmup
 from npnet.sensitivity import jacobian_norms, mean_transitions, transitions
 from npnet.trajectories import ellipse, translations
@@ -55,7 +55,6 @@ __all__ = [
     "geometric",
     "gradient",
     "gradient_norms",
-    "gradient_times_input",
     "impulse_noise",
     "input_gradient",
     "integrated_gradients",

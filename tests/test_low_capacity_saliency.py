@@ -20,7 +20,8 @@ from experiments.trials import stream
 from npnet.derivatives import input_gradient
 from npnet.mlp import MLP
 from npnet.pruning import sparsity
-from npnet.saliency import overlap, rank_correlation
+from npnet.ranks import rank_correlation
+from npnet.saliency import overlap
 
 OTHERS = ["pruned", "divided twice", "twin", "last layer randomised", "randomised", "untrained"]
 

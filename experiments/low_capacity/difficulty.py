@@ -30,7 +30,7 @@ from experiments.low_capacity.results import Pair, Results, smallest_width
 from npnet.backprop import forward
 from npnet.data.datasets import Dataset
 from npnet.metrics import evaluate
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 
 LINEAR = 0
 # Trained to convergence nearly every pair passes the paper's F1 with two units, so there the small widths are dense.

@@ -9,6 +9,7 @@ import numpy as np
 from experiments.claims import interval
 from experiments.sensitivity.protocol import Trial
 from experiments.sensitivity.results import Floats, Networks
+from npnet.ranks import rank_correlation
 
 # By what one may try to tell the gap, and how a person calls it: the paper's two measures, and what one tries first.
 PREDICTORS: Mapping[str, str] = MappingProxyType(
@@ -49,12 +50,12 @@ def correlation(networks: Networks, name: str, other: str = "gap") -> Correlatio
     if n < FEWEST:
         return Correlation(np.nan, -np.inf, np.inf, n)
     x, y = networks.column(name), networks.column(other)
-    value = float(_spearman(x, y, np.ones((1, n)))[0])
+    value = float(rank_correlation(x, y))
     numbers: dict[object, int] = {}
     member = [numbers.setdefault(architecture, len(numbers)) for architecture in networks.setting(_architecture)]
     times = _drawn(len(numbers))[:, member] if len(numbers) > 1 else _drawn(n)
     # Draws of a single network again and again have no correlation.
-    low, high = np.quantile(np.nan_to_num(_spearman(x, y, times)), [0.025, 0.975]).tolist()
+    low, high = np.quantile(np.nan_to_num(rank_correlation(x, y, times)), [0.025, 0.975]).tolist()
     return Correlation(np.nan, np.nan, np.nan, n) if np.isnan(value) else Correlation(value, low, high, n)
 
 
@@ -72,7 +73,7 @@ def within(networks: Networks, name: str, other: str = "gap") -> Correlation:
         return Correlation(np.nan, -np.inf, np.inf, 0, 0)
     x, y = networks.column(name), networks.column(other)
     sizes = [len(numbers) for numbers in large]
-    each = [_spearman(x[numbers], y[numbers], np.ones((1, len(numbers))))[0] for numbers in large]
+    each = [float(rank_correlation(x[numbers], y[numbers])) for numbers in large]
     both = np.stack([sizes, each], axis=1)
     low, high = interval(both, _weighted_mean)
     return Correlation(float(_weighted_mean(both[None])[0]), low, high, sum(sizes), len(large))
@@ -90,26 +91,3 @@ def _weighted_mean(both: Floats) -> Floats:
 def _drawn(n: int) -> Floats:
     """How often each of n networks, or architectures, is drawn in each resample, (_RESAMPLES, n)."""
     return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
-
-
-def _spearman(x: Floats, y: Floats, times: Floats) -> Floats:
-    """Spearman's rank correlation of x and y (n,) for each row of `times` (r, n): how often each point counts.
-
-    NaN where all points that count have one rank, and if a number is NaN.
-    """
-    if np.isnan([x, y]).any():
-        return np.full(len(times), np.nan)
-    p, q = _centred_ranks(x, times), _centred_ranks(y, times)
-    covariance, p_square, q_square = ((times * a * b).sum(axis=1) for a, b in ((p, q), (p, p), (q, q)))
-    norm = np.sqrt(p_square * q_square)
-    return np.divide(covariance, norm, out=np.full(len(times), np.nan), where=norm > 0)
-
-
-def _centred_ranks(values: Floats, times: Floats) -> Floats:
-    """Mid-ranks less their mean, (r, n)."""
-    _, group = np.unique(values, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-    members = np.add.reduceat(times[:, order], starts, axis=1)
-    ranks = members.cumsum(axis=1) - members / 2
-    return np.asarray((ranks - members.sum(axis=1, keepdims=True) / 2)[:, group])

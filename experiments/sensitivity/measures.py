@@ -12,7 +12,7 @@ from npnet.backprop import forward, losses, probabilities
 from npnet.data.datasets import Dataset
 from npnet.metrics import roc_auc
 from npnet.mlp import MLP
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 from npnet.sensitivity import jacobian_norms, mean_transitions
 from npnet.trajectories import translations
 
@@ -96,7 +96,7 @@ def per_point(
     wrong = (logits.argmax(axis=1) != labels).astype(np.uint8)
     doubt = 1 - probabilities(net, logits).max(axis=1)
     return {
-        "norm_and_loss": float(rank_correlation(norms[None], losses(net, theta, x, labels)[None])[0]),
+        "norm_and_loss": float(rank_correlation(norms, losses(net, theta, x, labels))),
         "norm_finds_errors": roc_auc(wrong, norms),
         "doubt_finds_errors": roc_auc(wrong, doubt),
     }

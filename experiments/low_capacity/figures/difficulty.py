@@ -21,7 +21,7 @@ from experiments.low_capacity.published import PAIRS
 from experiments.low_capacity.results import Pair, Results, pair_name
 from experiments.page import Drawn
 from experiments.style import COLOURS, MARKERS, figure, save
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 
 _GREY = "#808080"
 _NEAREST, _OTHER = "nearest class mean", "another pair"

@@ -11,7 +11,7 @@ from experiments.low_capacity.published import PRUNED_PERCENT, SALIENCY_PAIR, SA
 from npnet.backprop import activations
 from npnet.information import mutual_information, selectivity
 from npnet.mlp import MLP
-from npnet.saliency import rank_correlation
+from npnet.ranks import rank_correlation
 
 CUT = 0.8  # the sparsity at which it is asked which units are spared
 
@@ -53,6 +53,6 @@ def spared(net: MLP, theta: Array, information: NDArray[np.float64]) -> dict[str
     kept = (net.unpack(pruned(net, theta, CUT))[0].weights != 0).mean(axis=1)
     outgoing = np.abs(net.unpack(theta)[1].weights[0])
     return {
-        name: float(rank_correlation(information[None], values[None])[0])
+        name: float(rank_correlation(information, values))
         for name, values in (("incoming", kept), ("outgoing", outgoing))
     }

@@ -18,7 +18,8 @@ from npnet.backprop import forward
 from npnet.derivatives import input_gradient
 from npnet.metrics import predict
 from npnet.mlp import MLP
-from npnet.saliency import forward_difference, overlap, randomisations, rank_correlation
+from npnet.ranks import rank_correlation
+from npnet.saliency import forward_difference, overlap, randomisations
 
 MAPS = 100  # images whose maps are compared
 SHOWN = ("divided twice", "pruned", "twin")  # beside the dense network's
