@@ -9,7 +9,7 @@ complex step, f'(x) = Im f(x + ih) / h, subtracts nothing and is exact to roundi
 anything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np

@@ -209,7 +209,7 @@ def _as_labels(targets: ArrayLike, classes: int) -> NDArray[Any]:
     else:
         return array
     if not hard.all():
-        raise ArgumentError("labels: found soft targets, expected classes, 0 and 1 or one-hot rows, for metrics")
+        raise ArgumentError("labels: found soft targets, expected classes: metrics need labels that are classes")
     return labels
 
 

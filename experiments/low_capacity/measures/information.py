@@ -53,6 +53,6 @@ def spared(net: MLP, theta: Array, information: NDArray[np.float64]) -> dict[str
     kept = (net.unpack(pruned(net, theta, CUT))[0].weights != 0).mean(axis=1)
     outgoing = np.abs(net.unpack(theta)[1].weights[0])
     return {
-        name: float(rank_correlation(information[None], values[None])[0])
+        name: float(rank_correlation(information, values))
         for name, values in (("incoming", kept), ("outgoing", outgoing))
     }

@@ -187,8 +187,9 @@ def overlap(a: Array, b: Array, share: float = 0.05) -> NDArray[np.float64]:
 
 
 def _most_salient(maps: Array, k: int) -> NDArray[np.bool_]:
-    # The sort is stable: of equal values the first comes first.
-    chosen = np.argsort(-np.abs(maps), axis=1, kind="stable")[:, :k]
-    result = np.zeros(maps.shape, dtype=np.bool_)
-    np.put_along_axis(result, chosen, True, axis=1)
-    return result & (maps != 0)
+    sizes = np.abs(maps)
+    smallest = np.partition(sizes, -k, axis=1)[:, -k, None]
+    larger, equal = sizes > smallest, sizes == smallest
+    # Of those as large as the smallest that is chosen, the first ones fill the places that are left.
+    left = k - larger.sum(axis=1, keepdims=True)
+    return np.asarray((larger | (equal & (equal.cumsum(axis=1) <= left))) & (sizes != 0))
