@@ -35,17 +35,14 @@ def mid_ranks(values: ArrayLike) -> Floats:
 def rank_correlation(a: ArrayLike, b: ArrayLike, times: ArrayLike | None = None) -> Floats:
     """Spearman's rank correlation of each row of `a` with that of `b`, (...,): the correlation of their mid-ranks.
 
+    NaN where all values that count are equal, or one of them all is NaN.
+
     Parameters
     ----------
     a, b
         (..., n) real numbers, of one shape.
     times
         (r, n), for one row (n,): how often each pair counts. There is a correlation for each row of `times`.
-
-    Returns
-    -------
-    float64 array
-        NaN where all values that count are equal, or one of them all is NaN.
     """
     a, b = reals("a", a), reals("b", b)
     if a.shape != b.shape or a.ndim == 0:

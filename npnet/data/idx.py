@@ -1,7 +1,8 @@
 """The IDX format of the MNIST files: one array of numbers in one file, plain or gzip-compressed.
 
 A file is ``00 00``, a type code, the number of axes, one big-endian 32-bit length per axis, then the elements,
-big-endian, in row-major order. Nothing in it is optional, so an array determines its bytes and back.
+big-endian, in row-major order. Nothing in it is optional, so an array determines its bytes and back. DataError is raised
+for files that cannot be read or written, ArgumentError for arrays that the format cannot hold.
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database", section "File formats".
 """
@@ -59,13 +60,6 @@ def write_idx(path: str | os.PathLike[str], array: ArrayLike, *, compress: bool 
 
     The array is uint8, int8, int16, int32, float32 or float64, of any shape and byte order; nothing is cast. With
     `compress` by gzip, without name and time stamp, so that equal arrays give equal files.
-
-    Raises
-    ------
-    ArgumentError
-        If the format has no code for the dtype or an axis is longer than 2**32 - 1.
-    DataError
-        If the file cannot be written.
     """
     content = encode(array)
     if compress:
