@@ -1,8 +1,8 @@
 """The IDX format of the MNIST files: one array of numbers in one file, plain or gzip-compressed.
 
 A file is ``00 00``, a type code, the number of axes, one big-endian 32-bit length per axis, then the elements,
-big-endian, in row-major order. Nothing in it is optional, so an array determines its bytes and back. DataError is raised
-for files that cannot be read or written, ArgumentError for arrays that the format cannot hold.
+big-endian, in row-major order. Nothing in it is optional, so an array determines its bytes and back. DataError is
+raised for files that cannot be read or written, ArgumentError for arrays that the format cannot hold.
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database", section "File formats".
 """
