@@ -207,15 +207,15 @@ def test_a_network_that_diverges_stays_alone_and_shows_it(path, wild):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_weight_that_is_not_finite_is_seen_behind_a_zero(value):
+def test_a_weight_that_is_not_finite_is_seen_behind_a_zero(value, monkeypatch):
     """Infinity times a pixel that is zero is NaN, and no path may be chosen that skips it."""
-    net, x = MLP((2, 3, 1), "tanh"), np.array([[0, 1.0], [0, 2], [0, 0]])
+    monkeypatch.setattr("npnet.fast.training.choose", lambda *_: "sparse inputs")
+    net, x, how = MLP((2, 3, 1), "tanh"), np.array([[0, 1.0], [0, 2], [0, 0]]), {"epochs": 1, "learning_rate": 0.5}
+    theta = np.append(value, np.zeros(net.size - 1))
     with np.errstate(all="ignore"):
-        found = train(net, np.append(value, np.zeros(net.size - 1)), x, [0, 1, 1], epochs=5, learning_rate=0.5)
-        skipping = train(
-            net, np.append(value, np.zeros(net.size - 1)), x, [0, 1, 1], epochs=1, learning_rate=1, path=PATHS[2]
-        )
+        found, skipping = (train(net, theta, x, [0, 1, 1], path=path, **how) for path in (None, "sparse weights"))
     assert found.path == "dense"
+    assert train(net, np.ones(net.size), x, [0, 1, 1], **how).path == "sparse inputs"
     assert math.isnan(found.history[0]["train_loss"])
     assert math.isnan(skipping.history[0]["train_loss"])
 
