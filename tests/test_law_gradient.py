@@ -39,7 +39,8 @@ from npnet.gradcheck import check_gradient
 from npnet.kernels.passes import CHUNK
 from npnet.mlp import MLP
 
-# f is 1e-4 and a difference of numbers of about 1: central differences see the rounding of these.
+# f is 1e-4 and a difference of numbers of about 1: central differences see the rounding of these. An example that fails
+# is shown as it is and nothing shrinks, so it stands only where it was found.
 CANCELLING = Case(
     MLP((4, 1, 1, 1, 2), "tanh", "softmax"),
     np.array([0.75, -0.5, 0.25, 1, 0.125, 1e-3, 1, 1e-3, -1, 1, -1, 0.5, 0.25]),
@@ -71,7 +72,6 @@ def checked(f, slope, at, method="complex", **settings):
 
 
 @given(cases())
-@example(CANCELLING)
 def test_forward_and_losses_are_numpys(case):
     net, theta, x, y = case
     zs = pre_activations(net, theta, x)
@@ -125,7 +125,6 @@ def test_the_derivative_by_the_logits(case):
 
 
 @given(cases())
-@example(CANCELLING)
 def test_the_gradient_is_what_the_complex_step_finds(case):
     net, theta, x, y = case
     assume(benign(case))
@@ -145,13 +144,12 @@ def test_the_gradient_is_what_central_differences_find(case):
 
 
 @given(cases(), st.data())
-@example(CANCELLING, None)
 def test_the_backward_pass_is_the_transpose_of_the_forward_pass(case, data):
     """<u, J v> = <Jᵀ u, v>: J v by a complex step along parameters and inputs jointly, Jᵀ u by `vjp`."""
     net, theta, x, _ = case
     assume(benign(case))
     shapes = theta.shape, x.shape, (len(x), net.outputs)
-    v, w, u = (np.ones(shape) if data is None else data.draw(numbers(shape)) for shape in shapes)
+    v, w, u = (data.draw(numbers(shape)) for shape in shapes)
     forwards = forward(net, theta + STEP * 1j * v, x + STEP * 1j * w).imag / STEP
     d_theta, d_x = vjp(net, theta, x, u)
     size = np.abs(d_theta * v).sum() + np.abs(d_x * w).sum() + np.abs(forwards * u).sum()

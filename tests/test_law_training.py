@@ -1,13 +1,12 @@
 """Law: `train` is `descend` with `sgd`, whatever the path, the network and the settings; and how far it goes."""
 
 import math
-from dataclasses import replace
 from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from strategies import Case, assert_close, cases, company, margin, masks, numbers, share
@@ -48,15 +47,14 @@ def ways(draw, n, epochs=3):
 
 
 @st.composite
-def runs(draw, repeat=1, **kwargs):
+def runs(draw, **kwargs):
     """Runs of networks whose logits are not large, on examples of which many numbers are zero."""
     net, theta, x, y = draw(cases(**kwargs))
     x = np.where(draw(st.none() | arrays(np.bool_, x.shape, fill=st.nothing())), x, 0) if draw(st.booleans()) else x
     mask = draw(st.none() | masks(net))
     theta = theta if mask is None else apply_mask(theta, mask)
     assume(np.abs(forward(net, theta, x)).max() < 20)
-    rows = np.arange(repeat if repeat > 1 else len(x)) % len(x)
-    return Run(Case(net, theta, x[rows], y[rows]), mask, draw(ways(len(rows))))
+    return Run(Case(net, theta, x, y), mask, draw(ways(len(x))))
 
 
 def described(run, dtype=np.float64):
@@ -69,10 +67,10 @@ def described(run, dtype=np.float64):
     return taken, [theta.astype(dtype), *(step.theta for step in taken)], update
 
 
-def trained(run, path, dtype=np.float64, **settings):
+def trained(run, path, dtype=np.float64, **changed):
     net, theta, x, y = run.case
     return train(
-        net, theta.astype(dtype), x, y, run.sgd, rng=run.shuffle(), mask=run.mask, path=path, **settings
+        net, theta.astype(dtype), x, y, run.sgd, rng=run.shuffle(), mask=run.mask, path=path, **changed
     )  # fmt: skip
 
 
@@ -125,19 +123,34 @@ def test_training_is_descent(path, dtype, run):
 
 
 @ON_EACH_PATH
+@pytest.mark.parametrize("momentum", [0, 0.5])
 @pytest.mark.parametrize("n", [CHUNK, CHUNK + 1, 2 * CHUNK + 2])
-@given(st.data())
-@share(0.12)
-def test_batches_of_more_than_a_chunk(path, n, data):
-    """And on the path "sparse inputs", gradients that cannot be added to the weights at once."""
-    run = data.draw(runs(n, activations=("tanh",), examples=3))
-    size = None if run.sgd.batch_size is None else n - 1
-    run = run._replace(sgd=replace(run.sgd, epochs=min(run.sgd.epochs, 2), batch_size=size))
-    _, thetas, _ = described(run)
-    found = trained(run, path)
+@given(cases(activations=("tanh",), examples=3))
+@settings(share(0.1), phases=[Phase.explicit, Phase.reuse, Phase.generate])  # To shrink so many examples takes long.
+def test_batches_of_more_than_a_chunk(path, momentum, n, case):
+    """Also without momentum, where the path "sparse inputs" would rather add gradients to the weights at once."""
+    rows = np.arange(n) % len(case.x)
+    # Nothing is zero, so that every gradient moves something.
+    big = Case(case.net, case.theta + 0.1, case.x[rows] + 0.1, case.y[rows])
+    run = Run(big, None, SGD(2, 0.125, None if n % 2 else n - 1, momentum))
+    wanted, found = described(run)[1][-1], trained(run, path)
     if path == "dense":
-        assert found.theta.tobytes() == thetas[-1].tobytes()
-    assert_close(found.theta, thetas[-1], 1e-8)
+        assert found.theta.tobytes() == wanted.tobytes()
+    assert_close(found.theta, wanted, 1e-8)
+
+
+@ON_EACH_PATH
+@given(runs(activations=("tanh",), biases=(False,)), st.data())
+@share(0.3)
+@example(Run(Case(ONE_WEIGHT, np.ones(1), np.ones((1, 1)), np.zeros((1, 1))), None, SGD(1, 0.5, None, 0.9)), None)
+def test_what_moves_goes_on_moving_though_its_input_is_zero_now(path, run, data):
+    net, theta, x, y = run.case
+    dead = x * (False if data is None else data.draw(arrays(np.bool_, net.inputs)))
+    begun = train(net, theta, x, y, epochs=1, learning_rate=0.05, momentum=0.9, mask=run.mask)
+    on = {"epochs": 2, "learning_rate": 0.05, "momentum": 0.9, "mask": run.mask}
+    assert_close(
+        train(net, begun, dead, y, path=path, **on).theta, train(net, begun, dead, y, path="dense", **on).theta
+    )
 
 
 @ON_EACH_PATH
@@ -194,15 +207,15 @@ def test_a_network_that_diverges_stays_alone_and_shows_it(path, wild):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_weight_that_is_not_finite_is_seen_behind_a_zero(value):
+def test_a_weight_that_is_not_finite_is_seen_behind_a_zero(value, monkeypatch):
     """Infinity times a pixel that is zero is NaN, and no path may be chosen that skips it."""
-    net, x = MLP((2, 3, 1), "tanh"), np.array([[0, 1.0], [0, 2], [0, 0]])
+    monkeypatch.setattr("npnet.fast.training.choose", lambda *_: "sparse inputs")
+    net, x, how = MLP((2, 3, 1), "tanh"), np.array([[0, 1.0], [0, 2], [0, 0]]), {"epochs": 1, "learning_rate": 0.5}
+    theta = np.append(value, np.zeros(net.size - 1))
     with np.errstate(all="ignore"):
-        found = train(net, np.append(value, np.zeros(net.size - 1)), x, [0, 1, 1], epochs=5, learning_rate=0.5)
-        skipping = train(
-            net, np.append(value, np.zeros(net.size - 1)), x, [0, 1, 1], epochs=1, learning_rate=1, path=PATHS[2]
-        )
+        found, skipping = (train(net, theta, x, [0, 1, 1], path=path, **how) for path in (None, "sparse weights"))
     assert found.path == "dense"
+    assert train(net, np.ones(net.size), x, [0, 1, 1], **how).path == "sparse inputs"
     assert math.isnan(found.history[0]["train_loss"])
     assert math.isnan(skipping.history[0]["train_loss"])
 
