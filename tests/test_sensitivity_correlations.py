@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.sensitivity import correlations, protocol
-from experiments.sensitivity.correlations import FEWEST, PREDICTORS, Correlation, _spearman, correlation, within
+from experiments.sensitivity.correlations import FEWEST, PREDICTORS, Correlation, correlation, within
 from experiments.sensitivity.protocol import FACTORS, SWEEP, Scale, Trial
 from experiments.sensitivity.results import Networks, studied
 from experiments.sensitivity.summary import numbers, table
@@ -41,10 +41,10 @@ def test_how_often_a_point_counts_is_how_often_it_stands_there(three):
     if times.sum() == 0:
         times[0] = 1
     expected = rank_correlation(np.repeat(x, times)[None], np.repeat(y, times)[None])
-    found = _spearman(x.astype(float), y.astype(float), times[None].astype(float))
+    found = rank_correlation(x, y, times[None].astype(float))
     np.testing.assert_allclose(found, expected, atol=1e-12)
     ones = np.ones((1, len(x)))
-    both = _spearman(x.astype(float), y.astype(float), np.concatenate([ones, times[None]]))
+    both = rank_correlation(x, y, np.concatenate([ones, times[None]]))
     np.testing.assert_array_equal(both[1:], found)
 
 
