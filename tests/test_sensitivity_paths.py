@@ -77,10 +77,10 @@ def test_images_dtypes_and_purity():
         (([0.0, 1.0], [0.0], [0.0], 6), "a, b, c: found shapes (2,), (1,) and (1,), expected equal ones"),
         (([0.0], [0.0, 1.0], [0.0], 6), "a, b, c: found shapes (1,), (2,) and (1,), expected equal ones"),
         (([0.0], [0.0], [0.0, 1.0], 6), "a, b, c: found shapes (1,), (1,) and (2,), expected equal ones"),
-        (([0.0], [0.0], [0.0], 0), "k: found 0, expected at least 1"),
-        (([1], [0.0], [0.0], 6), "a: found dtype int64, expected floating-point numbers"),
-        (([0.0], np.uint8([0]), [0.0], 6), "b: found dtype uint8, expected floating-point numbers"),
-        (([0.0], [0.0], [0j], 6), "c: found dtype complex128, expected floating-point numbers"),
+        (([0.0], [0.0], [0.0], 0), "k: found 0, expected an integer of at least 1"),
+        (([1], [0.0], [0.0], 6), "a: found int64, expected floating-point numbers"),
+        (([0.0], np.uint8([0]), [0.0], 6), "b: found uint8, expected floating-point numbers"),
+        (([0.0], [0.0], [0j], 6), "c: found complex128, expected floating-point numbers"),
     ],
 )
 def test_what_no_ellipse_goes_through(arguments, message):
@@ -137,11 +137,12 @@ def test_the_path_keeps_the_dtype_and_leaves_the_image_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((IMAGE[0], 3), "image: found shape (3,), expected (..., rows, columns)"),
+        ((IMAGE[0], 3), "image: found shape (3,), expected (..., rows, columns), not empty"),
+        ((IMAGE[:0], 3), "image: found shape (0, 3), expected (..., rows, columns), not empty"),
         ((IMAGE, 4), "k: found 4, expected a multiple of 3, the number of columns"),
-        ((IMAGE, 0), "k: found 0, expected a multiple of 3, the number of columns"),
-        ((IMAGE, -3), "k: found -3, expected a multiple of 3, the number of columns"),
-        ((IMAGE.astype(np.uint8), 3), "image: found dtype uint8, expected floating-point numbers"),
+        ((IMAGE, 0), "k: found 0, expected an integer of at least 3"),
+        ((IMAGE, -3), "k: found -3, expected an integer of at least 3"),
+        ((IMAGE.astype(np.uint8), 3), "image: found uint8, expected floating-point numbers"),
     ],
 )
 def test_what_cannot_be_translated(arguments, message):
