@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from npnet.trajectories import ellipse
 
 from experiments.sensitivity import portraits, training
+from experiments.sensitivity.paths import ellipse
 from experiments.sensitivity.portraits import (
     ANCHORS,
     ANGLES,
