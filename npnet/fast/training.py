@@ -70,7 +70,7 @@ def train(
     net, x, y
         Architecture, examples and labels as in `npnet.backprop`.
     theta
-        Initial parameters, float32 or float64, not changed. Or a `Training` to go on from, as if it had not ended: with
+        Initial parameters, float32 or float64, not changed. Or a `Training` to go on from the epoch that was kept: with
         its velocity, and its history, schedule and patience continued.
     sgd, settings
         How: an `SGD`, or its fields as keywords (or both: keywords win).
