@@ -68,15 +68,17 @@ def sgd_step(vectors: Vectors, first: int, rate: float, rule: Rule) -> None:
 
     Without momentum the velocity is neither read nor written.
     """
-    theta, velocity, mask, gradient = vectors
+    # Views that begin at 0: an index that could be negative would be tested for it.
+    theta, velocity = vectors.theta[first:], vectors.velocity[first:]
+    mask, gradient = vectors.mask[first:], vectors.gradient[first:]
     rate, momentum = theta.dtype.type(rate), theta.dtype.type(rule.momentum)
     decay = theta.dtype.type(rule.weight_decay)
-    if rule.momentum == 0:
-        for i in range(first, theta.size):
+    if momentum == 0:
+        for i in range(theta.size):
             if mask[i]:
                 theta[i] -= rate * (gradient[i] + decay * theta[i])
         return
-    for i in range(first, theta.size):
+    for i in range(theta.size):
         if mask[i]:
             velocity[i] = momentum * velocity[i] + (gradient[i] + decay * theta[i])
             theta[i] -= rate * velocity[i]
