@@ -162,7 +162,7 @@ def test_the_hessian_is_symmetric(case, data):
     """<H u, v> = <H v, u>, by complex steps through the backward pass."""
     net, theta, x, y = case
     u, v = (data.draw(numbers(net.size)) for _ in range(2))
-    by_u, by_v = (per_example_gradients(net, theta + 1e-20j * d, x, y).imag.mean(axis=0) / 1e-20 for d in (u, v))
+    by_u, by_v = (per_example_gradients(net, theta + STEP * 1j * d, x, y).imag.mean(axis=0) / STEP for d in (u, v))
     size = np.abs(by_u * v).sum() + np.abs(by_v * u).sum()
     assert by_u @ v == pytest.approx(by_v @ u, rel=1e-9, abs=1e-11 * size)
 
