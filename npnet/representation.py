@@ -19,14 +19,7 @@ def silhouette(points: ArrayLike, labels: ArrayLike) -> float:
     a = b, also where both are 0. From Rousseeuw 1987, "Silhouettes: a graphical aid to the interpretation and
     validation of cluster analysis", section 2.
 
-    One point is taken at a time: time of order n^2 d, memory of order n d.
-
-    Parameters
-    ----------
-    points
-        (n, d) real numbers.
-    labels
-        (n,) integers, of two classes or more.
+    There must be two classes or more. One point is taken at a time: time of order n^2 d, memory of order n d.
     """
     table = np.ascontiguousarray(arguments.table("points", points), dtype=np.float64)
     # By a power of two, which changes no digit: then no square of a distance overflows.

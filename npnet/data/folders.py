@@ -29,13 +29,7 @@ class FileSet:
 
 
 def read_folder(name: str, folder: Path) -> Contents:
-    """Read all files of the data set of this name in `SETS`, as `npnet.data.datasets.load` describes them.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or broken, or the files do not fit together.
-    """
+    """Read all files of the data set of this name in `SETS`, as `npnet.data.datasets.load` describes them."""
     files = SETS[name]
     wanted = f"the {files.description} of {name}{files.source}"
     if not os.path.isdir(folder):

@@ -194,26 +194,32 @@ def train_together(
 class _Run:
     """What is kept of one network while it is trained."""
 
-    def __init__(self, number: int, state: State, history: Sequence[Row], stop: EarlyStopping | None) -> None:
+    def __init__(
+        self, number: int, state: State, history: Sequence[Row], epoch: int, stop: EarlyStopping | None
+    ) -> None:
         self.number, self.state, self._stop = number, state, stop
-        self.history: list[Row] = []
+        self.history = list(history)
         self.stopped = False
-        self._best, self._best_value, self._best_epoch = state, math.nan, 0
-        for row in history:
-            self.add(row)
+        self._best, self._best_epoch = state, epoch
+        self._best_value = self._metric(history[epoch - 1]) if epoch else math.nan
 
     def add(self, row: Row) -> None:
         """Take the numbers after an epoch, which belong to the state, and see whether it was the last."""
         self.history.append(row)
         if self._stop is None:
             return
-        if self._stop.metric not in row:
-            raise ArgumentError(f"stop: found metric {self._stop.metric!r}, expected one of {', '.join(row)}")
-        value, epoch = row[self._stop.metric], len(self.history)
+        value, epoch = self._metric(row), len(self.history)
         enough = self._stop.suffices(value)
         if enough or self._stop.improved(value, self._best_value):
             self._best, self._best_value, self._best_epoch = self.state, value, epoch
         self.stopped = enough or epoch - self._best_epoch >= self._stop.patience
+
+    def _metric(self, row: Row) -> float:
+        if self._stop is None:
+            return math.nan
+        if self._stop.metric not in row:
+            raise ArgumentError(f"stop: found metric {self._stop.metric!r}, expected one of {', '.join(row)}")
+        return row[self._stop.metric]
 
     def training(self, path: str) -> Training:
         """The result, with the best parameters or the last ones."""
@@ -249,14 +255,15 @@ def _runs(
         theta = check_theta(net, begun.theta if isinstance(begun, Training) else begun)
         if theta.dtype.kind != "f":
             raise ArgumentError(f"theta: found dtype {theta.dtype}, expected float32 or float64 to train")
-        velocity, history = np.zeros_like(theta), list[Row]()
+        velocity, history, epoch = np.zeros_like(theta), list[Row](), 0
         if isinstance(begun, Training):
-            velocity, history = compiled_for(net.check_shape(begun.velocity, "velocity"), theta.dtype), begun.history
+            velocity = compiled_for(net.check_shape(begun.velocity, "velocity"), theta.dtype)
+            history, epoch = begun.history, begun.epoch
         mask = np.ones(net.size, dtype=np.bool_)
         if masks is not None:
             mask = compiled_for(booleans("mask", masks[number], (net.size,)))
             _check_removed(net, theta, mask)
-        runs.append(_Run(number, State(net, theta, velocity, mask), history, stop))
+        runs.append(_Run(number, State(net, theta, velocity, mask), history, epoch, stop))
         first = runs[0]
         if theta.dtype != first.state.theta.dtype:
             raise ArgumentError(f"thetas: found {theta.dtype} beside {first.state.theta.dtype}, expected one dtype")

@@ -2,5 +2,5 @@
 
 Kernels fill arrays that the caller gives, draw no random numbers and check nothing; the public functions of
 `npnet` do the checking. `policy` says how they are compiled, `matmul` holds the three matrix products, `activations`
-and `losses` the element-wise parts, `passes` puts them together into forward and backward, `step` into SGD.
+and `losses` the element-wise parts, and `passes` puts them together into forward and backward.
 """
