@@ -5,11 +5,11 @@
 
 A central difference has a truncation error of order step^2 and a rounding error of about eps |f| / step. The
 complex step, f'(x) = Im f(x + ih) / h, subtracts nothing and is exact to rounding, but f must be analytic
-(tanh, exp and @, but not abs, relu or a comparison) and compute in complex numbers. At a kink neither means
-anything.
+(tanh, exp and @, but not abs, relu or a comparison) and compute in complex numbers. Neither holds at a kink.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ Method = Literal["central", "complex"]
 _STEPS = {"central": 1e-6, "complex": 1e-30}
 _TOLERANCES = {"central": 1e-6, "complex": 1e-10}
 # An f of some thousand additions is taken to be right to this many units in the last place.
-_ROUNDING = 4 * np.finfo(np.float64).eps
+_ROUNDING = 4 * math.ulp(1.0)
 
 
 class GradientCheck(NamedTuple):
@@ -49,28 +49,21 @@ def check_gradient(
 ) -> GradientCheck:
     """Compare an analytic gradient with a numeric one; raise GradientError where they differ.
 
-    An entry is right when |analytic - numeric| <= rtol * scale + floor. The scale is the largest |analytic|
-    or |numeric| found (at least the root mean square of `gradient`), so the test is the same for f and for
-    1e-12 f. Central differences are made at `step` and twice that, and extrapolated to 0; by how much is their
-    truncation error. The floor, 6 eps max|f| / step, is their rounding error; the complex step has neither. An
-    error above rtol * scale that could hide a wrong gradient is refused; so to pass means agreement to
-    2 rtol * scale. Entries far below the largest are thus checked loosely: check such a block by itself.
+    An entry is right when |analytic - numeric| <= rtol * scale + floor. The scale is the largest |analytic| or
+    |numeric| found (at least the root mean square of `gradient`): entries far below it are checked loosely, so
+    check such a block by itself. Central differences at `step` and twice that are extrapolated to 0; by how much
+    is their truncation error, and the floor, 6 eps max|f| / step, their rounding error. An error above
+    rtol * scale that could hide a wrong gradient is refused; so to pass means agreement to 2 rtol * scale.
 
     Parameters
     ----------
     f
         Function of an array like theta, float64 -> float; complex128 -> complex for the complex step.
-    gradient
-        The analytic gradient of f at theta, float64 of theta's shape.
-    theta
-        float64 of any shape, not empty. float32 rounds by more than f changes over a step.
-    method
-        "central" or "complex".
-    directions
-        Compare derivatives along so many random unit vectors instead of each coordinate in turn. Each takes 4
-        evaluations of f (1 for the complex step), and each failure 25 more at the worst to see why.
-    rng
-        Draws the directions; required with them.
+    gradient, theta
+        The analytic gradient of f at theta, and theta: float64 of one shape, not empty.
+    directions, rng
+        Compare derivatives along so many unit vectors drawn by `rng` instead of each coordinate in turn. Each takes
+        4 evaluations of f (1 for the complex step), and each failure 25 more at the worst to see why.
     step, rtol
         1e-6 and 1e-6 for central differences, 1e-30 and 1e-10 for the complex step.
     name
@@ -90,22 +83,23 @@ def check_gradient(
     h = number("step", _STEPS[method] if step is None else step, 0, above=True)
     tolerance = number("rtol", _TOLERANCES[method] if rtol is None else rtol, 0, above=True)
 
-    vectors: Iterable[Floats]
-    if directions is None:
-        vectors, analytic, kind = (_basis_vector(theta, i) for i in range(theta.size)), gradient.ravel(), "coordinates"
+    units = None if directions is None else _random_units(theta, directions, rng)
+    if units is None:
+        analytic, kind = gradient.ravel(), "coordinates"
     else:
-        vectors = units = _random_units(theta, directions, rng)
-        kind = "random directions"
-        analytic = np.array([np.vdot(gradient, unit) for unit in units])
+        analytic, kind = np.array([np.vdot(gradient, unit) for unit in units]), "random directions"
+
+    def direction(index: int) -> Floats:
+        return np.eye(1, theta.size, index).reshape(theta.shape) if units is None else units[index]
 
     def place(index: int) -> str:
-        if directions is not None:
+        if units is not None:
             return f"random direction {index}"
         return name(index) if name else f"theta[{', '.join(map(str, np.unravel_index(index, theta.shape)))}]"
 
-    _check_function(f, theta.astype(np.complex128) if method == "complex" else theta)
-    rows = [_measured(f, theta, vector, method, h) for vector in vectors]
-    numeric, floors, cut = np.array(rows, dtype=np.float64).T
+    _check_deterministic(f, theta.astype(np.complex128) if method == "complex" else theta)
+    measure = _complex_step if method == "complex" else _central
+    numeric, floors, cut = np.array([measure(f, theta, direction(index), h) for index in range(analytic.size)]).T
 
     with np.errstate(invalid="ignore", over="ignore"):
         error = np.abs(analytic - numeric)
@@ -124,9 +118,7 @@ def check_gradient(
     # The first NaN, if there is one: argmax takes it for the largest.
     worst = int(np.argmax(np.where(faulty, error, -1.0) if faulty.any() else error))
     if faulty.any() and method == "central" and np.isfinite(error[worst]):
-        direction = _basis_vector(theta, worst) if directions is None else units[worst]
-        with np.errstate(invalid="ignore", over="ignore"):
-            cause = _explain(f, theta, direction, h, error[worst], allowed)
+        cause = _explain(f, theta, direction(worst), h, error[worst], allowed)
         if cause:
             raise ArgumentError(f"f: found {cause}, at {place(worst)}, expected a smooth f to judge the gradient by")
     if wrong.any():
@@ -144,14 +136,13 @@ def check_gradient(
     return GradientCheck(float(error[worst] / scale) if scale > 0 else 0.0, place(worst))
 
 
-def _check_function(f: Function, theta: NDArray[Any]) -> None:
+def _check_deterministic(f: Function, theta: NDArray[Any]) -> None:
     one, two = _value(f, theta), _value(f, theta)
-    if one.shape != ():
-        raise ArgumentError(f"f: found a result of shape {one.shape}, expected one number")
     if not np.isclose(one, two, rtol=_ROUNDING, atol=0, equal_nan=True):
         raise ArgumentError(f"f: found two values {one}, {two} at the same theta, expected one: is it deterministic?")
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def _explain(f: Function, theta: Floats, direction: Floats, step: float, error: float, allowed: float) -> str:
     """What is wrong with f near theta, if that explains the error: float32, a kink or noise; else "".
 
@@ -161,10 +152,9 @@ def _explain(f: Function, theta: Floats, direction: Floats, step: float, error: 
     centre, half = 0.0, step
     bends, levels = [], []
     for _ in range(5):
-        values = np.array([_value(f, theta + (centre + k * half) * direction) for k in range(-2, 3)])
-        bend = np.abs(np.diff(values, n=2)) / half
+        levels.append([_value(f, theta + (centre + k * half) * direction) for k in range(-2, 3)])
+        bend = np.abs(np.diff(levels[-1], n=2)) / half
         bends.append(bend.max())
-        levels.append(values)
         centre += (int(bend.argmax()) - 1) * half
         half /= 2
     moved = theta + step
@@ -180,42 +170,40 @@ def _explain(f: Function, theta: Floats, direction: Floats, step: float, error: 
     return ""
 
 
-def _measured(f: Function, theta: Floats, direction: Floats, method: Method, step: float) -> tuple[float, ...]:
+def _complex_step(f: Function, theta: Floats, direction: Floats, step: float) -> tuple[float, float, float]:
+    """Slope of f along `direction`, the rounding error to expect of it, and the truncation error: neither is seen."""
+    return _value(f, theta + 1j * step * direction).imag / step, 0.0, 0.0
+
+
+def _central(f: Function, theta: Floats, direction: Floats, step: float) -> tuple[float, float, float]:
     """Richardson's slope from two steps, the rounding error to expect of it, and the truncation error it removed."""
-    if method == "complex":
-        return float(_value(f, theta + 1j * step * direction).imag / step), 0.0, 0.0
-    near, near_floor = _central(f, theta, direction, step)
-    far, far_floor = _central(f, theta, direction, 2 * step)
-    with np.errstate(invalid="ignore", over="ignore"):
-        cut = (near - far) / 3 if np.isfinite(near) else 0.0
-        seen = np.maximum(np.abs(cut) - (near_floor + far_floor) / 3, 0.0)
-        return float(near + cut), (4 * near_floor + far_floor) / 3, float(seen)
+    near, near_floor = _secant(f, theta, direction, step)
+    far, far_floor = _secant(f, theta, direction, 2 * step)
+    cut = (near - far) / 3 if math.isfinite(near) else 0.0
+    seen = max(abs(cut) - (near_floor + far_floor) / 3, 0.0)
+    return near + cut, (4 * near_floor + far_floor) / 3, seen
 
 
-def _central(f: Function, theta: Floats, direction: Floats, step: float) -> tuple[Floats, float]:
-    """Slope of f along `direction`, and the rounding error to expect of it."""
+def _secant(f: Function, theta: Floats, direction: Floats, step: float) -> tuple[float, float]:
+    """Slope of f from a step before theta to one behind, and the rounding error to expect of it."""
     start, end = theta - step * direction, theta + step * direction
     # Not 2 * step: adding the step to theta was rounded, by 1e-10 of theta's size relative to a step of 1e-6.
     with np.errstate(invalid="ignore"):
-        distance = np.vdot(end - start, direction) / np.vdot(direction, direction)
+        distance = float(np.vdot(end - start, direction))
     if distance == 0:
         raise ArgumentError("step: found one too small to change theta, expected one above theta's rounding error")
     low, high = _value(f, start), _value(f, end)
-    with np.errstate(invalid="ignore", over="ignore"):
-        return (high - low) / distance, 2 * _ROUNDING * max(np.abs(low), np.abs(high)) / distance
+    return (high - low) / distance, 2 * _ROUNDING * max(abs(low), abs(high)) / distance
 
 
-def _value(f: Function, x: NDArray[Any]) -> NDArray[Any]:
+def _value(f: Function, x: NDArray[Any]) -> Any:
+    """f(x) as a float, or as a complex for a complex x."""
     value = np.asarray(f(x))
     if value.dtype != x.dtype:
         raise ArgumentError(f"f: found a result of {value.dtype} for an array of {x.dtype}, expected {x.dtype}")
-    return value
-
-
-def _basis_vector(theta: Floats, index: int) -> Floats:
-    vector = np.zeros(theta.size)
-    vector[index] = 1.0
-    return vector.reshape(theta.shape)
+    if value.shape != ():
+        raise ArgumentError(f"f: found a result of shape {value.shape}, expected one number")
+    return value.item()
 
 
 def _random_units(theta: Floats, count: int, rng: np.random.Generator | None) -> list[Floats]:
