@@ -230,7 +230,8 @@ def langevin(learning_rate: float | Schedule, temperature: float, rng: np.random
     rate, temperature = as_schedule(learning_rate), number("temperature", temperature, 0)
 
     def update(theta: Theta, gradient: Theta, step: int) -> Theta:
+        now = rate(step)
         noise = rng.standard_normal(theta.shape).astype(theta.dtype)
-        return theta - rate(step) * gradient + math.sqrt(2 * rate(step) * temperature) * noise
+        return theta - now * gradient + math.sqrt(2 * now * temperature) * noise
 
     return update
