@@ -109,6 +109,7 @@ NONSENSE = [
     *refused(lambda value: counted(most=value), "most", 2, 4.0),
     *refused(lambda value: counted(tolerance=value), "tolerance", 0, NAN, "1"),
     *refused(lambda value: counted(paths=value), "paths", lambda k: [], lambda k: [X[:2]]),
+    *refused(lambda value: npnet.forward(MLP((1, 1)), np.ones(2), value), "x", [0.5, 1.0], np.zeros((0, 1))),
     # Training.
     *refused(lambda value: trained(epochs=value), "epochs", 2.5, "2", -1, True, None),
     *refused(lambda value: trained(batch_size=value, rng=rng()), "batch_size", 2.0, 0, 4, "2"),
