@@ -10,21 +10,21 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from npnet.errors import ArgumentError
 
 
-def integer(name: str, value: object, lowest: int, highest: int | None = None, note: str = "") -> int:
+def integer(name: str, value: Any, lowest: int, highest: int | None = None, note: str = "") -> int:
     """`value` as an int from `lowest` to `highest`, both allowed; else ArgumentError. A bool or a float is none.
 
     `note` ends the error's sentence: where `highest` comes from.
     """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or int(value) < lowest or (highest is not None and int(value) > highest):  # type: ignore[call-overload]
+    if not whole or int(value) < lowest or (highest is not None and int(value) > highest):
         wanted = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
         raise ArgumentError(f"{name}: found {value!r}, expected an integer {wanted}{note}")
-    return int(value)  # type: ignore[call-overload]
+    return int(value)
 
 
 def number(
     name: str,
-    value: object,
+    value: Any,
     lowest: float = -math.inf,
     highest: float = math.inf,
     *,
@@ -36,11 +36,11 @@ def number(
     With `above` it must be more than `lowest`. `note` ends the error's sentence.
     """
     real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not math.isfinite(value) or not lowest <= value <= highest or (above and value == lowest):  # type: ignore[arg-type, operator]
+    if not real or not math.isfinite(value) or not lowest <= value <= highest or (above and value == lowest):
         least = "" if lowest == -math.inf else f" above {lowest:g}" if above else f" of at least {lowest:g}"
         most = "" if highest == math.inf else f"{' and' if least else ' of'} at most {highest:g}"
         raise ArgumentError(f"{name}: found {value!r}, expected a finite number{least}{most}{note}")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:

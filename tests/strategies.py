@@ -7,6 +7,7 @@ Arrays are drawn number by number and not from a seed, so that what fails shrink
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -161,3 +162,10 @@ def assert_close(found, wanted, digits=1e-9):
     assert found.dtype == wanted.dtype
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found, wanted, rtol=digits, atol=digits * max(1e-3, scale))
+
+
+def refusal(error, function, *arguments):
+    """The sentence with which `function` refuses its arguments."""
+    with pytest.raises(error) as caught:
+        function(*arguments)
+    return str(caught.value)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from strategies import refusal
 
 from npnet.data.corruptions import SEVERITIES, corrupt, gaussian_noise, impulse_noise, occlude, shot_noise
 from npnet.errors import ArgumentError, DataError
@@ -46,12 +47,6 @@ def assert_same_bits(found, expected):
     assert isinstance(found, np.ndarray)
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
     assert found.tobytes() == expected.tobytes()
-
-
-def refusal(error, function, *arguments):
-    with pytest.raises(error) as caught:
-        function(*arguments)
-    return str(caught.value)
 
 
 # What holds for all of them.

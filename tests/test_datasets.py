@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from strategies import refusal
 
 from npnet.backprop import forward
 from npnet.data import cifar, datasets, idx
@@ -43,12 +44,6 @@ few_classes = hnp.arrays(np.uint8, st.integers(1, 40), elements=st.integers(0, 4
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def refusal(error, function, *arguments):
-    with pytest.raises(error) as caught:
-        function(*arguments)
-    return str(caught.value)
 
 
 @pytest.fixture(autouse=True)

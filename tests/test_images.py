@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from strategies import refusal
 
 from npnet.data import images as module
 from npnet.data.images import standardised, wrapped_shifts
@@ -23,12 +24,6 @@ def arrays(shapes):
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def refusal(error, function, *arguments):
-    with pytest.raises(error) as caught:
-        function(*arguments)
-    return str(caught.value)
 
 
 @pytest.fixture(autouse=True)
