@@ -174,7 +174,7 @@ def test_four_epochs_are_two_and_two_to_the_bit(path, run, cut):
 @share(0.5)
 def test_networks_that_train_together_are_each_alone(path, run, widths, data):
     net, _, x, y = run.case
-    nets = company(net, widths)
+    nets = siblings(net, widths)
     # Few numbers, put everywhere: to draw all of them would take long.
     drawn = data.draw(numbers(7))
     thetas = [np.resize(drawn / math.sqrt(width), each.size) for width, each in zip(widths, nets, strict=True)]
@@ -229,7 +229,7 @@ def test_a_weight_that_is_not_finite_is_seen_behind_a_zero(value, monkeypatch):
 def test_validation_and_metrics_are_those_of_the_parameters_at_that_time(path, run, widths):
     net, _, x, _ = run.case
     y, names = np.arange(len(x)) % 2, ("accuracy", "f1")
-    nets = company(net, widths)
+    nets = siblings(net, widths)
     thetas = [np.sin(np.arange(1.0, 1 + each.size)) for each in nets]
     validation, seen = Validation(nets, x, y, names), []
 
@@ -243,6 +243,9 @@ def test_validation_and_metrics_are_those_of_the_parameters_at_that_time(path, r
     found = train_together(
         nets, thetas, x, y, epochs=2, learning_rate=0.05, metrics=names, each_epoch=each_epoch, path=path
     )
+    one = Validation(nets, x, y, "f1")(range(len(nets)), thetas)
+    assert one == [{name: row[name] for name in one[0]} for row in validation(range(len(nets)), thetas)]
+    assert list(one[0]) == ["validation_loss", "validation_f1"]
     masked = Validation(nets, x, y, names, [np.ones(each.size, bool) for each in nets])
     masked._together = True
     for number, (each, training) in enumerate(zip(nets, found, strict=True)):

@@ -59,10 +59,10 @@ class Validation:
         nets: Sequence[MLP],
         x: ArrayLike,
         y: ArrayLike,
-        metrics: Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
         masks: Sequence[NDArray[np.bool_]] | None = None,
     ) -> None:
-        self._nets, self._masks, self._metrics = tuple(nets), masks, tuple(metrics)
+        self._nets, self._masks, self._metrics = tuple(nets), masks, metrics
         self._x, self._y = as_examples(nets[0], x), y
         self._targets = as_targets(nets[0], y, len(self._x))
         self._together = masks is not None and choose(nets, masks, self._x) == SPARSE_WEIGHTS
