@@ -90,7 +90,7 @@ def answers(net, n):
     return labels | arrays(np.float64, (n, net.outputs), elements=st.floats(0, 1, width=16), fill=st.nothing())
 
 
-def company(net, widths):
+def siblings(net, widths):
     """Networks like `net` with these widths in all hidden layers."""
     return [MLP((net.inputs, *[w] * (net.depth - 1), net.outputs), net.activation, net.loss, net.bias) for w in widths]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from strategies import KINKS, F, assert_close, cases, company, margin, masks, networks, numbers, share, whole
+from strategies import KINKS, F, assert_close, cases, margin, masks, networks, numbers, share, siblings, whole
 
 from npnet import backprop
 from npnet.errors import ArgumentError
@@ -217,7 +217,7 @@ def test_activations_slopes_and_pieces(activation, z):
 @given(networks(), st.lists(st.integers(1, 18), min_size=1, max_size=3), st.data())
 @example(MLP((1, 2, 1)), [17, 1, 2], None)
 def test_layouts_give_back_what_they_were_given(net, widths, data):
-    nets = company(net, widths)
+    nets = siblings(net, widths)
     drawn = np.array([1.0, -2, 3]) if data is None else data.draw(numbers(5))
     kept = np.array([True, False]) if data is None else data.draw(arrays(np.bool_, 5, fill=st.nothing()))
     thetas = [np.resize(drawn, each.size) for each in nets]

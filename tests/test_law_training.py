@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from strategies import Case, assert_close, cases, company, margin, masks, numbers, share
+from strategies import Case, assert_close, cases, margin, masks, numbers, share, siblings
 
 from npnet.backprop import batch_gradient, forward, losses
 from npnet.fast import PATHS, Training, Validation, train, train_together
