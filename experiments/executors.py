@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import functools
-import hashlib
 import itertools
 import logging
 import operator
@@ -22,12 +21,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from experiments.provenance import ROOT, code_digest
 from experiments.trials import fingerprint
 from npnet.data.datasets import Dataset, load
 from npnet.errors import ArgumentError, DataError, NpnetError
 
 CONNECT_SECONDS = 5
-_ROOT = Path(__file__).resolve().parent.parent
 _BLAS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _LOADING = threading.Lock()
 
@@ -211,11 +210,8 @@ def _on_worker(topic: str, key: str, expected: dict[str, str], call: bytes) -> A
 @functools.cache
 def _environment() -> dict[str, str]:
     """What the bits of a result depend on, besides the trial and the processor."""
-    digest = hashlib.sha256()
-    for path in sorted(path for package in ("npnet", "experiments") for path in (_ROOT / package).rglob("*.py")):
-        digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return {
-        "the code": digest.hexdigest()[:12],
+        "the code": code_digest(path for name in ("npnet", "experiments") for path in (ROOT / name).rglob("*.py")),
         "Python": ".".join(platform.python_version_tuple()[:2]),
         **{package: version(package) for package in ("numpy", "numba")},
         **{name: os.environ.get(name, "unset") for name in _BLAS},

@@ -1,7 +1,7 @@
-"""The results of an experiment as one web page: the verdicts, then each claim, each figure, and how they were made.
+"""Results as web pages: of a study the verdicts, then each claim, each figure, and how they were made; and all studies.
 
-The page is one file that holds its images and its style, has no script and asks no other computer for anything. It can
-be read on a phone, in the dark, on paper, and without seeing colours.
+A page is one file that holds its images and its style, has no script and asks no other computer for anything. It can be
+read on a phone, in the dark, on paper, and without seeing colours.
 """
 
 import base64
@@ -11,9 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.claims import Claim, Judgement, Results, Verdict, grouped
+from experiments.claims import Judged, Judgement, Verdict, grouped
 from experiments.store import StoreError
-from npnet.errors import ArgumentError
 
 # Not by colour alone: each verdict has its sign, and its words beside it.
 _SIGNS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.CONDITIONAL: "◐", Verdict.OPEN: "?"}
@@ -59,6 +58,7 @@ figure { margin: 0 0 3.5rem; }
 .wide img { height: auto; object-fit: cover; object-position: top; }
 figcaption { margin-top: .75rem; }
 .file { color: var(--soft); }
+.counts li { display: inline-block; margin: 0 .5rem .5rem 0; padding: 0; text-indent: 0; }
 summary { cursor: pointer; }
 summary h2 { display: inline; }
 details { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
@@ -105,49 +105,120 @@ class Drawn(NamedTuple):
 def page(
     title: str,
     introduction: str,
-    claims: Sequence[Claim[Results]],
-    judgements: Sequence[Judgement],
+    judged: Sequence[Judged],
     figures: Sequence[Drawn],
     settings: Mapping[str, Any],
+    back: str | None = None,
 ) -> str:
-    """The results as HTML, for ``index.html``.
+    """The results of a study as HTML, for ``index.html``.
 
     Parameters
     ----------
     title, introduction
         What was studied, and in a paragraph how, on what and by how much of it.
-    claims, judgements
-        What is claimed, and for each claim what became of it.
+    judged
+        What is claimed, and what became of it.
     figures
         All figures, in the order in which they are shown. Their files are read, and their captions set as text.
     settings
-        What made the results, as `experiments.run.write_settings` returns it.
+        What made the results: names and values, which may be mappings themselves.
+    back
+        Where the page of all studies is, if there is one.
 
     Raises
     ------
     StoreError
         If the file of a figure cannot be read, or is no PNG.
-    ArgumentError
-        If a claim names a figure that is not among the figures.
     """
-    numbers = {figure.path.name: k for k, figure in enumerate(figures, 1)}
-    shown: dict[str, list[int]] = {name: [] for name in numbers}
-    for k, claim in enumerate(claims, 1):
-        for name in claim.figures:
-            if name not in numbers:
-                raise ArgumentError(f"claim {k}: its figure is {name!r}, expected one of {list(numbers)}")
-            shown[name].append(k)
+    numbers = {figure.path.stem: number for number, figure in enumerate(figures, 1)}
     verdicts, details = [], []
-    for heading, found in grouped(claims, judgements):
+    for heading, found in grouped(judged):
         verdicts.append(f'<tr class="group"><th colspan="3" scope="rowgroup">{_text(heading)}</th></tr>')
         details.append(f"<h2>{_text(heading)}</h2>")
-        for k, claim, judgement in found:
+        for each in found:
             verdicts.append(
-                f'<tr><td class="number">{k}</td>'
-                f'<td class="claim"><a href="#claim-{k}">{_text(claim.statement)}</a></td>'
-                f'<td class="verdict">{_verdict(judgement)}</td></tr>'
+                f'<tr><td class="number">{each.number}</td>'
+                f'<td class="claim"><a href="#claim-{each.number}">{_text(each.claim.statement)}</a></td>'
+                f'<td class="verdict">{_verdict(each.judgement)}</td></tr>'
             )
-            details.append(_claim(k, claim, judgement, [numbers[name] for name in claim.figures]))
+            details.append(_claim(each, [numbers[name] for name in each.claim.figures]))
+    shown = {figure: [each.number for each in judged if figure.path.stem in each.claim.figures] for figure in figures}
+    return _document(
+        title,
+        [
+            f'<nav><a href="{escape(back)}">All studies</a></nav>' if back else "",
+            f"<h1>{_text(title)}</h1>",
+            f"<p>{_text(introduction)}</p>",
+            "<h2>Verdicts</h2>",
+            "<table>",
+            '<thead><tr><th scope="col"></th><th scope="col">claim</th><th scope="col">verdict</th></tr></thead>',
+            "<tbody>",
+            *verdicts,
+            "</tbody>",
+            "</table>",
+            *details,
+            "<h2>Figures</h2>",
+            *(_figure(number, figure, shown[figure]) for number, figure in enumerate(figures, 1)),
+            "<details>",
+            "<summary><h2>How it was made</h2></summary>",
+            *(_setting(name, value) for name, value in settings.items()),
+            "</details>",
+        ],
+    )
+
+
+class Row(NamedTuple):
+    """What the front page shows of a study.
+
+    Attributes
+    ----------
+    title, introduction
+        As on its page.
+    link
+        To its page.
+    figure : Drawn
+        The one that says most.
+    verdicts : mapping
+        How many of its claims came to each.
+    """
+
+    title: str
+    introduction: str
+    link: str
+    figure: Drawn
+    verdicts: Mapping[Verdict, int]
+
+
+def front_page(title: str, rows: Sequence[Row]) -> str:
+    """All studies as HTML: of each what it claims, what became of its claims, one figure, and the link to its page.
+
+    Raises
+    ------
+    StoreError
+        If the file of a figure cannot be read, or is no PNG.
+    """
+    parts = []
+    for row in rows:
+        counts = (
+            f'<li><span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {number} {verdict.value}</span></li>'
+            for verdict, number in row.verdicts.items()
+            if number
+        )
+        link = escape(row.link)
+        parts += [
+            "<section>",
+            f'<h2><a href="{link}">{_text(row.title)}</a></h2>',
+            f"<p>{_text(row.introduction)}</p>",
+            f"<p>Of {sum(row.verdicts.values())} claims:</p>",
+            f'<ul class="counts">{"".join(counts)}</ul>',
+            f'<figure><a href="{link}">{_image(row.figure)}</a>',
+            f"<figcaption>{_text(row.figure.caption)}</figcaption></figure>",
+            "</section>",
+        ]
+    return _document(title, [f"<h1>{_text(title)}</h1>", *parts])
+
+
+def _document(title: str, body: Sequence[str]) -> str:
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -162,22 +233,7 @@ def page(
             "</head>",
             "<body>",
             "<main>",
-            f"<h1>{_text(title)}</h1>",
-            f"<p>{_text(introduction)}</p>",
-            "<h2>Verdicts</h2>",
-            "<table>",
-            '<thead><tr><th scope="col"></th><th scope="col">claim</th><th scope="col">verdict</th></tr></thead>',
-            "<tbody>",
-            *verdicts,
-            "</tbody>",
-            "</table>",
-            *details,
-            "<h2>Figures</h2>",
-            *(_figure(k, figure, shown[figure.path.name]) for k, figure in enumerate(figures, 1)),
-            "<details>",
-            "<summary><h2>How it was made</h2></summary>",
-            *(_setting(name, value) for name, value in settings.items()),
-            "</details>",
+            *body,
             "</main>",
             "</body>",
             "</html>\n",
@@ -191,11 +247,12 @@ def _verdict(judgement: Judgement) -> str:
     return f"{badge} {_text(judgement.condition)}".rstrip()
 
 
-def _claim(number: int, claim: Claim[Results], judgement: Judgement, figures: Sequence[int]) -> str:
+def _claim(judged: Judged, figures: Sequence[int]) -> str:
+    number, claim, judgement = judged
     rows = {
         "verdict": _verdict(judgement),
         "published": _text(claim.published),
-        "ours": f"<ul><li>{';</li><li>'.join(map(_text, judgement.measured.split('; ')))}</li></ul>",
+        "ours": f"<ul>{''.join(f'<li>{_text(each)}</li>' for each in judgement.measured)}</ul>",
         "rule": _text(claim.rule),
         "shown in": _links("figure", figures),
     }
@@ -212,6 +269,20 @@ def _claim(number: int, claim: Claim[Results], judgement: Judgement, figures: Se
 
 
 def _figure(number: int, figure: Drawn, claims: Sequence[int]) -> str:
+    return "\n".join(
+        [
+            f'<figure id="figure-{number}">',
+            _image(figure),
+            f"<figcaption><strong>Figure {number}.</strong> {_text(figure.caption)}",
+            f'<span class="file">({_text(figure.path.name)})</span>',
+            f"For {_links('claim', claims)}." if claims else "",
+            "</figcaption>",
+            "</figure>",
+        ]
+    )
+
+
+def _image(figure: Drawn) -> str:
     try:
         png = figure.path.read_bytes()
     except OSError as error:
@@ -223,17 +294,7 @@ def _figure(number: int, figure: Drawn, claims: Sequence[int]) -> str:
     # Only the panels are in view: the caption, which the image bears too, is legible at any size as text.
     view = f"--width: {width}px; aspect-ratio: {width} / {height - figure.caption_height}"
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
-    return "\n".join(
-        [
-            f'<figure id="figure-{number}">',
-            f'<div class="wide" tabindex="0"><img src="{source}" alt="{_text(first)}" style="{view}"></div>',
-            f"<figcaption><strong>Figure {number}.</strong> {_text(figure.caption)}",
-            f'<span class="file">({_text(figure.path.name)})</span>',
-            f"For {_links('claim', claims)}." if claims else "",
-            "</figcaption>",
-            "</figure>",
-        ]
-    )
+    return f'<div class="wide" tabindex="0"><img src="{source}" alt="{_text(first)}" style="{view}"></div>'
 
 
 def _links(kind: str, numbers: Sequence[int]) -> str:
@@ -251,6 +312,8 @@ def _setting(name: str, value: object) -> str:
 def _value(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_value, value))
+    if isinstance(value, Mapping):
+        return _value([f"{name} {each}" for name, each in value.items()])
     return "not given" if value is None else _text(str(value))
 
 

@@ -2,32 +2,27 @@
 
 import argparse
 import contextlib
-import json
 import math
 import os
-import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from tqdm import tqdm
 
-from experiments.executors import scheduler_address
-from experiments.store import Result, Store, StoreError, write_atomically
+from experiments.store import Result, Store, StoreError
 from experiments.trials import describe, key
-from npnet.errors import ArgumentError, NpnetError
+from npnet.errors import NpnetError
 from npnet.kernels.policy import first_use
 
 Trial = TypeVar("Trial")
-Scale = TypeVar("Scale")
 
 
 class Interrupted(NpnetError):
@@ -151,83 +146,12 @@ def folder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the files of the data set")
 
 
-def run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every experiment made of trials has."""
-    folder_options(parser)
-    parser.add_argument("--full", action="store_true", help="a larger version: more networks, in more time")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--workers",
-        type=positive,
-        metavar="N",
-        # As text: argparse does not notice a number that is given if it is the default.
-        default=str(os.cpu_count() or 1),
-        help="how many trials run at a time (default: %(default)s, one per processor)",
-    )
-    where.add_argument(
-        "--scheduler",
-        type=scheduler_address,
-        metavar="ADDRESS",
-        help="run the trials on the Dask cluster whose scheduler is there, such as tcp://host:8786",
-    )
-
-
-def chosen(args: argparse.Namespace, quick: Scale, default: Scale, full: Scale) -> Scale:
-    """The scale of a run, by ``--quick`` and ``--full``.
-
-    Raises
-    ------
-    ArgumentError
-        If both are given.
-    """
-    if args.quick and args.full:
-        raise ArgumentError("--full: found together with --quick, expected one of the two")
-    return quick if args.quick else full if args.full else default
-
-
 def positive(text: str) -> int:
     """The whole number of at least 1 that a command line argument gives."""
     with contextlib.suppress(ValueError):
         if (number := int(text)) >= 1:
             return number
     raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-
-
-def write_settings(
-    folder: Path, arguments: Mapping[str, object], seeds: Sequence[int], data: Mapping[str, str]
-) -> dict[str, Any]:
-    """Write ``settings.json``: what made the results of the last run in this folder.
-
-    Parameters
-    ----------
-    folder
-        The results folder.
-    arguments
-        Of the command, ``vars(args)``.
-    seeds
-        All seeds used.
-    data
-        The checksum of each data file.
-
-    Returns
-    -------
-    dict
-        The settings: "arguments", "seeds", "versions" and "data".
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be written.
-    """
-    packages = {name: version(name) for name in ("numpy", "numba", "matplotlib")}
-    settings = {
-        "arguments": dict(arguments),
-        "seeds": list(seeds),
-        "versions": {"python": platform.python_version(), **packages},
-        "data": dict(data),
-    }
-    write_atomically(folder / "settings.json", f"{json.dumps(settings, indent=2, default=str)}\n".encode())
-    return settings
 
 
 def _keep(future: Future[Sequence[Result]], group: Sequence[object], store: Store) -> BaseException | None:

@@ -3,11 +3,12 @@
 ``results.jsonl`` holds a header and then one line per trial, sorted by the trials' fields, so its bytes do
 not depend on the order in which the trials ended::
 
-    {"format": 1, "experiment": "low_capacity"}
-    {"key": "0f3c…", "trial": {"digits": [4, 9], "hidden": 24, "seed": 0}, "result": {"f1": 0.872}}
+    {"format": 2, "experiment": "low_capacity", "code": "6be0…", "made by": [{"numpy": "2.2.0", …}], "check": "77…"}
+    {"key": "0f3c…", "trial": {"digits": [4, 9], "hidden": 24, "seed": 0}, "result": {"f1": 0.872}, "check": "91…"}
 
-Floats are written so that they read back exactly; NaN and infinities as ``NaN``, ``Infinity`` and
-``-Infinity``.
+"code" is a digest of the code that measures, so that no result is judged by other code; "made by" are the versions
+that made the results, and "check" is a checksum of its line. Floats are written so that they read back exactly; NaN
+and infinities as ``NaN``, ``Infinity`` and ``-Infinity``.
 
 While a run goes on, each result is a file of its own in ``unfinished/``. A file is written under a temporary
 name and then renamed, so there are no torn files, whenever the process is killed.
@@ -16,18 +17,21 @@ name and then renamed, so there are no torn files, whenever the process is kille
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+from experiments.provenance import environment
 from experiments.trials import key, plain
 from npnet.errors import NpnetError
 
 Result: TypeAlias = dict[str, Any]
 
-FORMAT = 1
+FORMAT = 2
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -48,24 +52,30 @@ class Store:
         Where the results are; made if it does not exist.
     experiment
         Name of the experiment, which the file's header must bear.
+    code
+        Digest of the code that measures, which the file's header must bear if there are results in it.
 
     Attributes
     ----------
     results : dict
         The result of each trial, under the trial's `key`.
+    made_by : list of dict
+        The environments (see `experiments.provenance`) in which the results were made, the first one first.
 
     Raises
     ------
     StoreError
         If the folder cannot be written or is in use by another process, or if a file in it is torn, is
-        broken, or belongs to another experiment or format.
+        broken or was changed, or belongs to another experiment, format or code.
     """
 
-    def __init__(self, folder: Path | str, experiment: str) -> None:
+    def __init__(self, folder: Path | str, experiment: str, code: str = "") -> None:
         self.folder = Path(folder)
         self.results: dict[str, Result] = {}
+        self.made_by: list[dict[str, str]] = []
         self._trials: dict[str, dict[str, Any]] = {}
         self._header = {"format": FORMAT, "experiment": experiment}
+        self._code = code
         self._file = self.folder / "results.jsonl"
         self._unfinished = self.folder / "unfinished"
         try:
@@ -93,6 +103,9 @@ class Store:
 
     def __contains__(self, key: str) -> bool:
         return key in self.results
+
+    def __len__(self) -> int:
+        return len(self.results)
 
     def get(self, trial: object) -> Result | None:
         """The result of a trial, or None if there is none.
@@ -133,11 +146,15 @@ class Store:
             If the disk is full or the folder cannot be written (earlier results stay as they are), or if
             another result of this trial is stored already.
         """
-        line = json.dumps({"key": key(trial), "trial": plain(trial), "result": result})
-        entry = json.loads(line)
+        line = _line({"key": key(trial), "trial": plain(trial), "result": result})
+        entry = _checked(line)
+        assert entry is not None
         path = self._unfinished / f"{entry['key']}.json"
         if entry["key"] not in self:
-            self._write(path, f"{line}\n".encode())
+            if environment() not in self.made_by:
+                self.made_by.append(environment())
+                self._write_file()
+            self._write(path, line)
         self._keep(entry, str(path))
 
     def settle(self) -> None:
@@ -150,9 +167,7 @@ class Store:
         StoreError
             If the file cannot be written; the results stay where they are.
         """
-        names = sorted(self.results, key=lambda name: (_order(self._trials[name]), name))
-        lines = [self._header, *map(self._entry, names)]
-        self._write(self._file, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+        self._write_file()
         with contextlib.suppress(OSError):
             for path in [*self._unfinished.glob("*.json"), *self._unfinished.glob("*.tmp")]:
                 path.unlink()
@@ -190,23 +205,38 @@ class Store:
 
     def _read_file(self) -> None:
         lines = self._file.read_bytes().splitlines(keepends=True) or [b""]
-        header = _json(lines[0])
-        if header != self._header:
+        header = _checked(lines[0]) or {}
+        if not self._header.items() <= header.items():
             found = lines[0].decode(errors="replace").strip()
             raise StoreError(
-                f"{self._file}: the first line is {found[:80]!r}, expected {json.dumps(self._header)}; "
-                "choose another --out or delete the file"
+                f"{self._file}: the first line is {found[:80]!r}, expected that of {json.dumps(self._header)} with its "
+                "checksum; choose another --out or delete the file"
             )
+        if header.get("code") != self._code and (len(lines) > 1 or any(self._unfinished.glob("*.json"))):
+            commit = header["made by"][-1].get("commit") if header["made by"] else None
+            raise StoreError(
+                f"{self._file}: its results were measured by other code (digest {header['code']}"
+                f"{f', commit {commit}' * bool(commit)}), expected this code's (digest {self._code}); choose another "
+                "--out, go back to that code, or delete the file to measure again"
+            )
+        self.made_by = header["made by"]
         for number, line in enumerate(lines[1:], 2):
             where = f"{self._file}, line {number}"
             entry = _parse(line)
             if entry is None:
-                fault = "is torn (the last line of the file)" if number == len(lines) else "is not a result"
+                fault = "is not a result, or was changed: its checksum is not that of the line"
+                if not line.endswith(b"\n"):
+                    fault = "is torn (the last line of the file)"
                 raise StoreError(
                     f"{where}: {fault}; {number - 2} complete results precede it; delete this line to run "
                     "only its trial again, or choose another --out"
                 )
             self._keep(entry, where)
+
+    def _write_file(self) -> None:
+        names = sorted(self.results, key=lambda name: (_order(self._trials[name]), name))
+        header = {**self._header, "code": self._code, "made by": self.made_by}
+        self._write(self._file, b"".join(map(_line, [header, *map(self._entry, names)])))
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
@@ -252,21 +282,33 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise StoreError(f"{path}: {reason} ({error.strerror})") from error
 
 
-def _json(line: bytes) -> Any:
-    """The JSON value of a whole line, or None."""
+def _line(entry: Mapping[str, Any]) -> bytes:
+    """A line with its checksum at the end."""
+    return f"{json.dumps({**entry, 'check': _checksum(entry)})}\n".encode()
+
+
+def _checksum(entry: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(entry).encode()).hexdigest()[:8]
+
+
+def _checked(line: bytes) -> dict[str, Any] | None:
+    """What a whole line holds whose checksum is right, or None."""
     if not line.endswith(b"\n"):
         return None
     try:
-        return json.loads(line.decode())
+        entry = json.loads(line.decode())
     except (ValueError, RecursionError):
         return None
+    if not isinstance(entry, dict) or entry.pop("check", None) != _checksum(entry):
+        return None
+    return entry
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
     """The result that a whole line holds, or None."""
-    entry = _json(line)
+    entry = _checked(line)
     shape = {"key": str, "trial": dict, "result": dict}
-    if isinstance(entry, dict) and {name: type(value) for name, value in entry.items()} == shape:
+    if entry is not None and {name: type(value) for name, value in entry.items()} == shape:
         return entry
     return None
 

@@ -40,10 +40,17 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def figure(
+def style() -> Iterator[None]:
+    """Inside ``with``, figures look as they all do: they are drawn and saved there."""
+    # From Matplotlib's own defaults, so that a user's matplotlibrc does not change the figures.
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def panels(
     rows: int = 1, columns: int = 1, *, panel: tuple[float, float] = (6.0, 4.5), **subplots: Any
-) -> Iterator[tuple[Figure, NDArray[Any]]]:
-    """A figure and its axes, of shape (rows, columns), to draw on inside ``with``.
+) -> tuple[Figure, NDArray[Any]]:
+    """A figure and its axes, of shape (rows, columns), to draw on.
 
     Parameters
     ----------
@@ -55,24 +62,20 @@ def figure(
         For `matplotlib.figure.Figure.subplots`, such as ``sharey=True``.
     """
     width, height = panel
-    # From matplotlib's own defaults, so that a user's matplotlibrc does not change the figures.
-    with matplotlib.style.context(["default", _STYLE]):
-        drawing = Figure(figsize=(columns * width, rows * height), layout="constrained")
-        axes: NDArray[Any] = drawing.subplots(rows, columns, squeeze=False, **subplots)
-        yield drawing, axes
+    drawing = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    axes: NDArray[Any] = drawing.subplots(rows, columns, squeeze=False, **subplots)
+    return drawing, axes
 
 
-def save(drawing: Figure, folder: Path, name: str, caption: str) -> Drawn:
-    """Write a figure to ``<folder>/figures/<name>`` with its caption under it; equal figures, equal bytes.
+def save(drawing: Figure, path: Path, caption: str) -> Drawn:
+    """Write a figure as PNG with its caption under it; equal figures, equal bytes.
 
     Parameters
     ----------
     drawing
-        A figure from `figure`.
-    folder
-        The results folder.
-    name
-        File name, ending in ``.png``.
+        A figure from `panels`.
+    path
+        Of the file.
     caption
         What the figure shows and over how many samples; also stored in the file's description.
 
@@ -100,6 +103,5 @@ def save(drawing: Figure, folder: Path, name: str, caption: str) -> Drawn:
     png = io.BytesIO()
     metadata = {"Software": None, "Description": caption}
     drawing.savefig(png, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=_PADDING, metadata=metadata)
-    path = folder / "figures" / name
     write_atomically(path, png.getvalue())
     return Drawn(path, caption, round(_DPI * height))

@@ -39,6 +39,16 @@ def plain(trial: object) -> dict[str, Any]:
     }
 
 
+def settings(trial: object) -> dict[str, Any]:
+    """What is said of a trial in a table: its fields, and the properties and constants of its class."""
+    constants = {
+        name: getattr(trial, name)
+        for name, value in vars(type(trial)).items()
+        if isinstance(value, property) or (type(value) in (str, int) and not name.startswith("_"))
+    }
+    return constants | {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}  # type: ignore[arg-type]
+
+
 def key(trial: object) -> str:
     """Name of a trial's result: 16 hexadecimal digits of the SHA-256 of its class' name and its settings.
 
