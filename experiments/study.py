@@ -35,8 +35,8 @@ from npnet.errors import ArgumentError, DataError
 
 QUICK = "A quick run: few networks; the verdicts are about these alone."
 SUMMARY, EFFORT = "summary.json", "effort.json"
-# Of a study's folder: what can change without another number being measured.
-_NOT_MEASURING = ("__init__.py", "figures.py", "claims.py")
+# How the names in a study's folder begin that can change without another number being measured.
+_NOT_MEASURING = ("__init__", "figures", "claims")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,10 +221,13 @@ def draw(study: Study, table: Table, folder: Path) -> list[Drawn]:
 
 def measuring_code(study: Study) -> list[Path]:
     """The files on which the study's numbers depend: of npnet, and of the study those that measure."""
-    source = Path(inspect.getsourcefile(study.measure) or "")
-    mine = [source]
-    if (source.parent / "__init__.py").exists():
-        mine = [path for path in source.parent.rglob("*.py") if path.name not in _NOT_MEASURING]
+    module = inspect.getmodule(study.measure)
+    mine = [Path(module.__file__)]
+    if len(parts := module.__name__.split(".")) > 2:
+        folder = ROOT.joinpath(*parts[:2])
+        mine = [
+            path for path in folder.rglob("*.py") if not path.relative_to(folder).parts[0].startswith(_NOT_MEASURING)
+        ]
     return [*(ROOT / "npnet").rglob("*.py"), ROOT / "experiments" / "trials.py", *mine]
 
 
