@@ -105,7 +105,7 @@ class Claim:
     statement : str
         What is claimed; to be understood without the other claims.
     published : str
-        The paper's numbers, or that it has none.
+        The paper's numbers, or that it has none; by default the claim is our own.
     rule : str
         The rule in words.
     judge : callable
@@ -117,10 +117,10 @@ class Claim:
     """
 
     statement: str
-    published: str
     rule: str
     judge: Callable[[Table], Judgement]
     figures: tuple[str, ...]
+    published: str = "our own question"
     group: str = "Claims"
 
 

@@ -6,7 +6,6 @@ from trials, drawings from a `Table` of the numbers, verdicts from it. All the r
 
 import argparse
 import dataclasses
-import inspect
 import json
 import os
 import sys
@@ -58,11 +57,11 @@ class Study:
     networks : mapping
         The stages in which networks are trained, by their label for the progress: functions of the scale, of the data
         sets by name, and of the table of all stages before, that return trials (see `experiments.trials`). Of a trial
-        `data` is the `fingerprint` of the data set whose name is `dataset`, and `seed` its seed.
+        `data` is the `fingerprint` of its data set, `dataset` the name of that if there are several, `seed` its seed.
     measure : callable
         From trials that are done together and their data set, what was measured of each: what JSON can hold.
     cost : callable
-        How long a trial takes compared with others.
+        How long a trial takes compared with others; by default all take the same.
     together : callable
         Trials of the same value are done together; by default each by itself.
     figures : tuple of callables
@@ -70,7 +69,7 @@ class Study:
         is that of the file. The first figure is the one that says most.
     claims : tuple of Claim
     sample : callable
-        From the table, a sentence on how many networks, seeds and examples there are.
+        From the table, a sentence on how many networks, seeds and examples there are; by default the first of these.
     summary : callable
         From the table, what the README shows besides the verdicts, in Markdown.
     tables : mapping
@@ -84,10 +83,10 @@ class Study:
     full: Any
     networks: Mapping[str, Callable[[Any, Mapping[str, Dataset], Table], Sequence[Any]]]
     measure: Callable[[Sequence[Any], Dataset], Sequence[Result]]
-    cost: Callable[[Any], float]
     figures: tuple[Callable[[Table], tuple[Figure, str]], ...]
     claims: tuple[Claim, ...]
-    sample: Callable[[Table], str]
+    cost: Callable[[Any], float] = lambda trial: 1.0
+    sample: Callable[[Table], str] = lambda table: f"n = {len(table):,} networks."
     summary: Callable[[Table], str] = lambda table: ""
     tables: Mapping[str, Callable[[Table], str]] = dataclasses.field(default_factory=dict)
     together: Callable[[Any], Hashable] = key
@@ -221,8 +220,8 @@ def draw(study: Study, table: Table, folder: Path) -> list[Drawn]:
 
 def measuring_code(study: Study) -> list[Path]:
     """The files on which the study's numbers depend: of npnet, and of the study those that measure."""
-    module = inspect.getmodule(study.measure)
-    mine = [Path(module.__file__)]
+    module = sys.modules[study.measure.__module__]
+    mine = [Path(module.__file__ or "")]
     if len(parts := module.__name__.split(".")) > 2:
         folder = ROOT.joinpath(*parts[:2])
         mine = [
@@ -265,7 +264,7 @@ def _measured(
     """The results of all stages, and how many of them were not in the store."""
     rows: dict[Any, Mapping[str, Any]] = {}
     before = len(store)
-    work = partial(_work, study.measure, folder)
+    work = partial(_work, study.measure, study.datasets[0], folder)
     for label, stage in study.networks.items():
         trials = stage(scale, data, Table(rows.values()))
         found = run_trials(trials, work, store, workers, cost=study.cost, label=label, together=study.together)
@@ -273,9 +272,11 @@ def _measured(
     return Table(rows.values()), len(store) - before
 
 
-def _work(measure: Callable[..., Sequence[Result]], folder: Path | None, trials: Sequence[Any]) -> Sequence[Result]:
+def _work(
+    measure: Callable[..., Sequence[Result]], dataset: str, folder: Path | None, trials: Sequence[Any]
+) -> Sequence[Result]:
     """Measure trials on the data in `folder` of the machine that this runs on."""
-    return measure(trials, local_data(trials[0].dataset, folder, trials[0].data))
+    return measure(trials, local_data(getattr(trials[0], "dataset", dataset), folder, trials[0].data))
 
 
 def _verdicts(found: Sequence[Judged]) -> list[dict[str, Any]]:
