@@ -65,7 +65,9 @@ def band(
 
 
 def lines(axes: Axes, groups: Mapping[Any, Table], x: str, y: str | tuple[str | int, ...], label: str = "{}") -> None:
-    """A `band` for each group of rows: the column `y` against `x`, over all rows of the same x; labelled by its name.
+    """A `band` for each group of rows: the column `y` against `x`, over all rows of the same x.
+
+    The axes are named after the columns, unless they have names already.
 
     Parameters
     ----------
@@ -74,6 +76,8 @@ def lines(axes: Axes, groups: Mapping[Any, Table], x: str, y: str | tuple[str | 
     label
         Words with ``{}`` for the name of the group, such as ``"h{}"``.
     """
+    axes.set_xlabel(axes.get_xlabel() or x)
+    axes.set_ylabel(axes.get_ylabel() or (y if isinstance(y, str) else str(y[-1])))
     for number, (name, rows) in enumerate(groups.items()):
         places = dict(sorted(rows.by(x).items()))
         band(axes, list(places), [each[y] for each in places.values()], number, label.format(name))

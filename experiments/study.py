@@ -22,16 +22,18 @@ from matplotlib.figure import Figure
 from experiments.claims import Claim, Judged, judged, markdown, terminal
 from experiments.executors import executor, local_data, scheduler_address
 from experiments.page import Drawn, page
+from experiments.plots import say
 from experiments.provenance import ROOT, code_digest
 from experiments.run import folder_options, positive, run_trials
 from experiments.store import Result, Store, write_atomically
-from experiments.style import save, style
+from experiments.style import panels, save, style
 from experiments.table import Table
 from experiments.trials import fingerprint, key, settings
 from npnet.data.datasets import Dataset, load
 from npnet.data.folders import SETS
 from npnet.errors import ArgumentError, DataError
 
+Drawing = tuple[Figure, str]
 QUICK = "A quick run: few networks; the verdicts are about these alone."
 SUMMARY, EFFORT = "summary.json", "effort.json"
 # How the names in a study's folder begin that can change without another number being measured.
@@ -83,7 +85,7 @@ class Study:
     full: Any
     networks: Mapping[str, Callable[[Any, Mapping[str, Dataset], Table], Sequence[Any]]]
     measure: Callable[[Sequence[Any], Dataset], Sequence[Result]]
-    figures: tuple[Callable[[Table], tuple[Figure, str]], ...]
+    figures: tuple[Callable[[Table], Drawing], ...]
     claims: tuple[Claim, ...]
     cost: Callable[[Any], float] = lambda trial: 1.0
     sample: Callable[[Table], str] = lambda table: f"n = {len(table):,} networks."
@@ -209,13 +211,19 @@ def chosen_scale(study: Study, args: argparse.Namespace) -> Any:
 
 
 def draw(study: Study, table: Table, folder: Path) -> list[Drawn]:
-    """Draw the figures of a study into a folder."""
+    """Draw the figures of a study into a folder; of no networks each says so."""
+    drawn = []
     with style():
-        return [
-            save(drawing, folder / f"{figure.__name__}.png", caption)
-            for figure in study.figures
-            for drawing, caption in [figure(table)]
-        ]
+        for figure in study.figures:
+            drawing, caption = figure(table) if len(table) else _nothing()
+            drawn.append(save(drawing, folder / f"{figure.__name__}.png", caption))
+    return drawn
+
+
+def _nothing() -> Drawing:
+    drawing, axes = panels()
+    say(axes[0, 0], "no networks")
+    return drawing, "Nothing to show: n = 0 networks."
 
 
 def measuring_code(study: Study) -> list[Path]:

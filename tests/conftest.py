@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, settings
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 
-from experiments.low_capacity import protocol
 from npnet.data.datasets import Dataset, load
 from npnet.data.idx import write_idx
 
@@ -66,5 +65,5 @@ def unrendered(monkeypatch):
 @pytest.fixture
 def short(monkeypatch):
     """Trainings of a few epochs."""
-    monkeypatch.setattr(protocol, "EPOCHS", 3)
-    monkeypatch.setattr(protocol, "MOST_EPOCHS", 3)
+    monkeypatch.setattr("experiments.low_capacity.networks.EPOCHS", 3)
+    monkeypatch.setattr("experiments.low_capacity.networks.MOST_EPOCHS", 3)

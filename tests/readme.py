@@ -1,77 +1,67 @@
-"""Write into the README what the last runs have measured.
+"""Write into the README what the last runs have measured: ``python tests/readme.py [RESULTS]``.
 
-No number that was measured is typed. An experiment's module names in ``MEASURED`` the files of its results folder that
-the README is made from, and its ``readme(folder)`` makes the text. The files are copied into the experiment's folder,
-to ``measured``, and the text goes between two comments in README.md::
+No number that was measured is typed. For every experiment whose results are in the folder RESULTS, by default results,
+the files that the README is made from are copied to ``experiments/<name>/measured``, with the figures that it shows,
+and the text that they make goes between two comments in README.md::
 
-    <!-- low_capacity: written by python -m experiments readme -->
+    <!-- low_capacity: written by python tests/readme.py -->
     <!-- end of low_capacity -->
 """
 
-import argparse
 import importlib
-from collections.abc import Callable, Sequence
+import re
+import shutil
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from experiments.store import write_atomically
-from npnet.errors import ArgumentError
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-SHOWN = ("low_capacity", "sensitivity", "benchmark")
-_HERE = Path(__file__).parent
-README = _HERE.parent / "README.md"
+from experiments.__main__ import EXPERIMENTS  # noqa: E402
+from experiments.study import EFFORT, SUMMARY, readme_part  # noqa: E402
 
 
-class Shown(Protocol):
-    """An experiment whose results the README shows."""
-
-    MEASURED: Sequence[str]
-    readme: Callable[[Path], str]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of this command."""
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", default=Path("results"), help="where the results are (default: results)"
-    )
+def sources(name):
+    """The files in the results that an experiment's part is made from, and what makes it of a folder with them."""
+    module = importlib.import_module(EXPERIMENTS[name])
+    return ((SUMMARY, EFFORT), readme_part) if hasattr(module, "STUDY") else (module.MEASURED, module.readme)
 
 
-def main(args: argparse.Namespace) -> None:
-    """Copy the results of every experiment that has been run, and write its part of the README."""
-    found = [name for name in SHOWN if all((args.results / name / file).exists() for file in module(name).MEASURED)]
-    if not found:
-        raise ArgumentError(f"--results: found no results of {' or '.join(SHOWN)} in {args.results}, expected some")
-    for name in found:
-        for file in module(name).MEASURED:
-            write_atomically(measured(name) / Path(file).name, (args.results / name / file).read_bytes())
-    write_atomically(README, rewritten(README.read_text(encoding="utf-8")).encode())
-    print(f"{README}: written from the results of {' and '.join(found)}")
+def figures(name, text):
+    """The names of the figures of an experiment that the README shows."""
+    return re.findall(rf"\(experiments/{name}/measured/(\w+\.png)\)", text)
 
 
-def module(name: str) -> Shown:
-    """The module of an experiment that the README shows."""
-    found: Shown = importlib.import_module(f"experiments.{name}")
-    return found
-
-
-def measured(name: str) -> Path:
-    """The folder with the files that an experiment's part of the README is made from."""
-    return _HERE / name / "measured"
-
-
-def rewritten(text: str) -> str:
-    """The README with every experiment's part made anew from its files.
-
-    Raises
-    ------
-    ArgumentError
-        If the README lacks the comments around a part.
-    """
-    for name in SHOWN:
-        begin, end = f"<!-- {name}: written by python -m experiments readme -->\n", f"<!-- end of {name} -->"
-        before, found, rest = text.partition(begin)
-        _, also, after = rest.partition(end)
-        if not (found and also):
-            raise ArgumentError(f"README.md: found no part for {name}, expected the lines {begin.strip()} and {end}")
-        text = f"{before}{begin}{module(name).readme(measured(name))}{end}{after}"
+def rewritten(text, measured):
+    """The README with every experiment's part made anew from its files, which are in the folder ``measured(name)``."""
+    for name in EXPERIMENTS:
+        begin, end = f"<!-- {name}: written by python tests/readme.py -->\n", f"<!-- end of {name} -->"
+        pattern = re.compile(rf"(?<={re.escape(begin)}).*?(?={re.escape(end)})", re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            sys.exit(f"README.md: found no part for {name}, expected the lines {begin.strip()} and {end}")
+        text = pattern.sub(lambda _, name=name: sources(name)[1](measured(name)), text)
     return text
+
+
+def main(results, root=ROOT):
+    """Copy the results of every experiment that has been run, and write its part of the README."""
+    readme = root / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    found = [name for name in EXPERIMENTS if all((results / name / file).exists() for file in sources(name)[0])]
+    if not found:
+        sys.exit(f"{results}: found no results of {' or '.join(EXPERIMENTS)}, expected some")
+    for name in found:
+        for file in (*sources(name)[0], *(f"figures/{figure}" for figure in figures(name, text))):
+            shutil.copy(results / name / file, root / "experiments" / name / "measured")
+    readme.write_text(rewritten(text, partial(folder_of, root)), encoding="utf-8")
+    print(f"{readme}: written from the results of {' and '.join(found)}")
+
+
+def folder_of(root, name):
+    """The folder of the files that an experiment's part of the README is made from."""
+    return root / "experiments" / name / "measured"
+
+
+if __name__ == "__main__":
+    main(Path(*sys.argv[1:2] or ["results"]))

@@ -1,6 +1,5 @@
 """The README's tour runs, and its numbers are those that were measured."""
 
-import argparse
 import doctest
 import inspect
 import json
@@ -9,18 +8,22 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+import readme
 
 import npnet
-from experiments import readme
-from npnet.errors import ArgumentError
+from experiments.__main__ import EXPERIMENTS
 
 README = Path(__file__).parent.parent / "README.md"
-SUMMARY = {"seconds": 61.4, "processors": 3, "networks": 1234, "figures": 5}
-SUMMARY |= {"collapse": {"as released": {"dense": "0.9 [0.8, 1.0] (n = 3)", "divided twice": "b", "pruned": "c"}}}
-SUMMARY |= {"claims": [{"group": "g", "number": 1, "statement": "it learns", "verdict": "holds only if h > 2"}]}
+SUMMARY = {
+    "networks": 1234,
+    "figures": ["a.png", "b.png"],
+    "summary": "| a | table |",
+    "claims": [{"number": 1, "statement": "it learns", "verdict": "holds only if h > 2"}],
+}
 
 
 @pytest.mark.skipif(
@@ -70,57 +73,57 @@ def test_the_functions_of_a_step_are_those_of_the_table():
 
 def test_the_numbers_are_those_that_were_measured():
     text = README.read_text(encoding="utf-8")
-    assert readme.rewritten(text) == text
+    assert readme.rewritten(text, partial(readme.folder_of, readme.ROOT)) == text
 
 
 def test_all_that_was_measured_is_there():
-    for name in readme.SHOWN:
-        wanted = {Path(file).name for file in readme.module(name).MEASURED}
-        assert wanted == {path.name for path in readme.measured(name).iterdir()}
+    for name in EXPERIMENTS:
+        shown = readme.figures(name, README.read_text(encoding="utf-8"))
+        found = {path.name for path in readme.folder_of(readme.ROOT, name).iterdir()}
+        assert found == {*readme.sources(name)[0], *shown}
 
 
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch):
-    """A copy of the README and of what it is made from."""
-    for name in readme.SHOWN:
-        shutil.copytree(readme.measured(name), tmp_path / name / "measured")
-    monkeypatch.setattr(readme, "_HERE", tmp_path)
-    monkeypatch.setattr(readme, "README", Path(shutil.copy(README, tmp_path)))
+def elsewhere(tmp_path):
+    """A copy of the README and of what it is made from, and results of one study."""
+    shutil.copy(README, tmp_path)
+    for name in EXPERIMENTS:
+        shutil.copytree(readme.folder_of(readme.ROOT, name), readme.folder_of(tmp_path, name))
+    study = tmp_path / "results" / "low_capacity"
+    (study / "figures").mkdir(parents=True)
+    (study / "summary.json").write_text(json.dumps(SUMMARY))
+    (study / "effort.json").write_text(json.dumps({"seconds": 61.4, "workers": 3, "processors": 2}))
+    for figure in readme.figures("low_capacity", README.read_text(encoding="utf-8")):
+        (study / "figures" / figure).write_bytes(b"png")
     return tmp_path
 
 
-def results(folder: Path, summary) -> argparse.Namespace:
-    (folder / "low_capacity" / "figures").mkdir(parents=True)
-    (folder / "low_capacity" / "summary.json").write_text(json.dumps(summary))
-    for file in readme.module("low_capacity").MEASURED:
-        if file.endswith(".png"):
-            (folder / "low_capacity" / file).write_bytes(b"png")
-    return argparse.Namespace(results=folder)
-
-
-def test_other_results_make_another_readme(elsewhere, tmp_path, capsys):
-    before = readme.README.read_text()
-    readme.main(results(tmp_path / "results", SUMMARY))
-    text = readme.README.read_text()
+def test_other_results_make_another_readme(elsewhere, capsys):
+    before = (elsewhere / "README.md").read_text(encoding="utf-8")
+    readme.main(elsewhere / "results", elsewhere)
+    text = (elsewhere / "README.md").read_text(encoding="utf-8")
     assert text != before
-    assert "In 1 min 01 s on 3 processors this run trained 1,234 networks, drew 5 figures and judged 1 claims." in text
-    assert "| as released | 0.9 [0.8, 1.0] (n = 3) | b | c |\n" in text
+    effort = "In 1 min 01 s, with 3 workers on 2 processors, the program trained 1,234 networks, drew 2 figures and"
+    assert f"\n{effort} judged 1 claims.\n\n| a | table |\n\n" in text
     assert "| 1 | it learns | **holds only if h > 2** |\n" in text
-    assert (elsewhere / "low_capacity" / "measured" / "collapse.png").read_bytes() == b"png"
-    assert readme.rewritten(text) == text
+    assert (readme.folder_of(elsewhere, "low_capacity") / "collapse.png").read_bytes() == b"png"
+    assert readme.rewritten(text, partial(readme.folder_of, elsewhere)) == text
     outside = re.compile(r"<!-- low_capacity:.*?<!-- end of low_capacity -->", re.DOTALL)
     assert outside.sub("", text) == outside.sub("", before)
     assert capsys.readouterr().out.endswith("written from the results of low_capacity\n")
 
 
-def test_a_run_that_was_resumed_has_no_time(elsewhere, tmp_path):
-    readme.main(results(tmp_path / "results", SUMMARY | {"seconds": None}))
-    assert "\nIn several sittings on 3 processors" in readme.README.read_text()
-
-
-def test_a_run_on_a_cluster_has_no_number_of_processors(elsewhere, tmp_path):
-    readme.main(results(tmp_path / "results", SUMMARY | {"processors": None}))
-    assert "\nIn 1 min 01 s on a cluster this run trained 1,234 networks" in readme.README.read_text()
+@pytest.mark.parametrize(
+    ("effort", "sentence"),
+    [
+        ({"seconds": None, "workers": 3, "processors": 2}, "In several sittings, with 3 workers on 2 processors, the"),
+        ({"seconds": 61.4, "workers": None, "processors": 2}, "In 1 min 01 s, on a cluster, the program trained 1,234"),
+    ],
+)
+def test_a_run_that_was_resumed_has_no_time_and_one_on_a_cluster_no_workers(elsewhere, effort, sentence):
+    (elsewhere / "results" / "low_capacity" / "effort.json").write_text(json.dumps(effort))
+    readme.main(elsewhere / "results", elsewhere)
+    assert f"\n{sentence}" in (elsewhere / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_readme_that_was_changed_by_hand_is_noticed():
@@ -129,15 +132,11 @@ def test_a_readme_that_was_changed_by_hand_is_noticed():
     digit = re.search(r"\d\.\d", text[begin:])
     at = begin + digit.start()
     other = text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]
-    assert readme.rewritten(other) == text != other
+    assert readme.rewritten(other, partial(readme.folder_of, readme.ROOT)) == text != other
 
 
-def test_nothing_to_write_and_nowhere_to_write_it(elsewhere, tmp_path):
-    with pytest.raises(
-        ArgumentError, match=r"^--results: found no results of low_capacity or sensitivity or benchmark in "
-    ):
-        readme.main(argparse.Namespace(results=tmp_path / "nothing"))
-    with pytest.raises(
-        ArgumentError, match=r"^README\.md: found no part for low_capacity, expected the lines <!-- low"
-    ):
-        readme.rewritten("")
+def test_nothing_to_write_and_nowhere_to_write_it(elsewhere):
+    with pytest.raises(SystemExit, match=r"nothing: found no results of low_capacity or sensitivity or benchmark, exp"):
+        readme.main(elsewhere / "nothing", elsewhere)
+    with pytest.raises(SystemExit, match=r"^README\.md: found no part for low_capacity, expected the lines <!-- low"):
+        readme.rewritten("", partial(readme.folder_of, elsewhere))

@@ -25,7 +25,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "scaling": scaling.main,
 }
 
-MEASURED = ("training.csv", "figures/training.png")
+MEASURED = ("training.csv",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

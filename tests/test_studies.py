@@ -1,0 +1,168 @@
+"""What is true of every study: the contract that `experiments.study` makes of it, whatever it measures."""
+
+import dataclasses
+import io
+import json
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imsave
+
+from experiments import __main__ as command_line
+from experiments import study as bench
+from experiments.claims import judged
+from experiments.store import Store
+from experiments.table import Table
+
+STUDIES = {"third": "third_study"}
+# As small as the command line allows.
+SMALLEST = {"third": ()}
+
+
+class Killed(BaseException):
+    """As if by kill -9: nothing is written any more."""
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def run(request, tiny):
+    """Run the quick form of a study on tiny data, figures drawn but not as pixels."""
+    pixel = io.BytesIO()
+    imsave(pixel, np.zeros((1, 1)))
+    tables = []
+
+    def savefig(drawing, file, **_):
+        drawing.draw_without_rendering()
+        file.write(pixel.getvalue())
+
+    def judged_and_seen(claims, table):
+        tables.append(table)
+        return judged(claims, table)
+
+    def run(folder, *options):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Figure, "savefig", savefig)
+            patch.setattr(bench, "judged", judged_and_seen)
+            patch.setitem(command_line.EXPERIMENTS, request.param, STUDIES[request.param])
+            folder.mkdir(exist_ok=True)
+            patch.chdir(folder)
+            arguments = (*SMALLEST[request.param], "--data", str(tiny), "--out", "out", *options)
+            return command_line.main((request.param, "--quick", *arguments))
+
+    run.study = command_line.importlib.import_module(STUDIES[request.param]).STUDY
+    run.tables = tables
+    return run
+
+
+@pytest.fixture(scope="module")
+def calm(run, tmp_path_factory):
+    """The files of an undisturbed run."""
+    folder = tmp_path_factory.mktemp("calm")
+    assert run(folder, "--workers", "1") == 0
+    return files(folder)
+
+
+def files(folder):
+    found = {path.relative_to(folder / "out").as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+    del found[bench.EFFORT]  # how long it took
+    return found
+
+
+def test_a_run_leaves_all_its_files(run, calm):
+    figures = [f"figures/{figure.__name__}.png" for figure in run.study.figures]
+    others = ["results.jsonl", "settings.json", "summary.json", "claims.md", "index.html", ".lock"]
+    assert sorted(calm) == sorted([*figures, *others, *run.study.tables])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_killed_run_resumes_to_the_same_bytes(run, calm, tmp_path, monkeypatch, share):
+    left = [round(share * (calm["results.jsonl"].count(b"\n") - 1))]
+    add = Store.add
+
+    def killed(store, trial, result):
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        add(store, trial, result)
+
+    monkeypatch.setattr(Store, "add", killed)
+    with pytest.raises(Killed):
+        run(tmp_path, "--workers", "1")
+    monkeypatch.undo()
+    assert run(tmp_path, "--workers", "1") == 0
+    assert files(tmp_path) == calm
+    effort = json.loads((tmp_path / "out" / bench.EFFORT).read_text())
+    assert (effort["seconds"] is None) == (share > 0)
+
+
+def test_a_run_that_finds_all_changes_nothing(run, calm, tmp_path, capsys):
+    assert run(tmp_path, "--workers", "2") == 0
+    before, effort = files(tmp_path), (tmp_path / "out" / bench.EFFORT).read_bytes()
+    (tmp_path / "out" / "index.html").write_text("torn")
+    assert run(tmp_path, "--workers", "2") == 0
+    assert files(tmp_path) == before
+    assert (tmp_path / "out" / bench.EFFORT).read_bytes() == effort
+    assert re.search(r"^\d+ networks, 0 of them trained now: ", capsys.readouterr().out, re.M)
+    # Two workers find what one does; the page and the settings say how many there were.
+    assert {name for name in calm if calm[name] != before[name]} <= {"index.html", "settings.json"}
+
+
+def test_two_runs_in_one_folder(run, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    with Store(tmp_path / "out", "another"):
+        assert run(tmp_path) == 2
+    assert capsys.readouterr().err == "error: out: is in use by another run; wait for its end or choose another --out\n"
+
+
+def test_results_of_other_code_are_not_judged(run, calm, tmp_path, monkeypatch, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.jsonl").write_bytes(calm["results.jsonl"])
+    monkeypatch.setattr(bench, "code_digest", lambda paths: "0123456789ab")
+    assert run(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "its results were measured by other code" in error
+    assert (tmp_path / "out" / "results.jsonl").read_bytes() == calm["results.jsonl"]
+
+
+def test_each_claim_and_each_figure_can_stand_alone(run, calm):
+    statements = [claim.statement for claim in run.study.claims]
+    assert max(Counter(statements).values()) == 1
+    for statement in statements:
+        assert not re.match(r"(It|So|Neither|Nor|This|That|They|These|The same)\b", statement)
+    for figure in run.study.figures:
+        drawing, caption = figure(run.tables[0])
+        assert caption.endswith(".")
+        assert re.search(r"n = \d|Seeds: \d", caption), caption
+        assert all(axes.get_xlabel() or axes.get_title() or not axes.axison for axes in drawing.axes)
+
+
+def test_figures_of_no_networks(run, tmp_path):
+    assert [each.path.stem for each in bench.draw(run.study, Table(), tmp_path)] == [
+        figure.__name__ for figure in run.study.figures
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--full"], "--full: found together with --quick, expected one of the two"),
+        (["--workers", "0"], "argument --workers: expected a whole number of at least 1, found '0'"),
+        (["--data", "nowhere"], "nowhere: found no folder, expected one with "),
+        (["--sedes", "1"], "unrecognized arguments: --sedes 1"),
+    ],
+)
+def test_wrong_options(run, tmp_path, capsys, options, message):
+    assert run(tmp_path, *options) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {message}")
+    assert captured.err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_claim_must_name_figures_that_there_are(run):
+    other = dataclasses.replace(run.study.claims[0], figures=("absent",))
+    with pytest.raises(bench.ArgumentError, match=r"^claim 1: found the figure 'absent', expected one of \["):
+        dataclasses.replace(run.study, claims=(other,))
