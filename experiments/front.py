@@ -2,9 +2,11 @@
 
 import fcntl
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.claims import Verdict
 from experiments.page import Drawn, Row, front_page
@@ -15,6 +17,8 @@ TITLE = "How small networks learn, how sparse they can be, and why they break"
 
 def write_front_page(folder: Path, order: Sequence[str] = ()) -> None:
     """Write ``index.html`` with a part for each study whose results are in a folder of its own in `folder`.
+
+    A summary that cannot be read, or is of another version, is left out with a sentence on stderr.
 
     Parameters
     ----------
@@ -28,19 +32,24 @@ def write_front_page(folder: Path, order: Sequence[str] = ()) -> None:
     StoreError
         If the page cannot be written, or the figure of a study is missing.
     """
+    places = {name: number for number, name in enumerate(order)}
     with (folder / ".lock").open("w") as lock:
         # One of several runs at a time, and each sees what those before it have written.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        summaries = [
-            (path.parent, json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*/summary.json")
-        ]
-        places = {name: number for number, name in enumerate(order)}
-        summaries.sort(key=lambda each: (each[1]["quick"], places.get(each[1]["name"], len(places)), each[0].name))
-        rows = []
-        for path, summary in summaries:
-            verdicts = Counter(claim["kind"] for claim in summary["claims"])
-            figure = Drawn(path / "figures" / summary["figures"][0], summary["caption"], summary["caption_height"])
-            counts = {verdict: verdicts[verdict.name] for verdict in Verdict}
-            link = f"{path.name}/index.html"
-            rows.append(Row(summary["title"], summary["introduction"], link, figure, counts))
+        found = []
+        for path in folder.glob("*/summary.json"):
+            try:
+                summary = json.loads(path.read_text(encoding="utf-8"))
+                place = summary["quick"], places.get(summary["name"], len(places)), path.parent.name
+                found.append((place, _row(path.parent, summary)))
+            except (OSError, ValueError, KeyError, TypeError):
+                print(f"{path}: is no summary of this version and left out of the front page", file=sys.stderr)
+        rows = [row for _, row in sorted(found, key=lambda each: each[0])]
         write_atomically(folder / "index.html", front_page(TITLE, rows).encode())
+
+
+def _row(folder: Path, summary: dict[str, Any]) -> Row:
+    verdicts = Counter(claim["kind"] for claim in summary["claims"])
+    figure = Drawn(folder / "figures" / summary["figures"][0], summary["caption"], summary["caption_height"])
+    counts = {verdict: verdicts[verdict.name] for verdict in Verdict}
+    return Row(summary["title"], summary["introduction"], f"{folder.name}/index.html", figure, counts)
