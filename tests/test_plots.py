@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
 
 from experiments.plots import (
     band,
@@ -69,6 +70,7 @@ def test_a_band_is_the_mean_and_the_deviation_over_seeds(axes):
     np.testing.assert_allclose([edges(area, x) for x in (1, 2, 3)], [(1, 3), (5, 5), (3 - 2**0.5, 3 + 2**0.5)])
     assert (line.get_label(), line.get_linestyle()) == ("two", "--")
     assert {"color": line.get_color(), "marker": line.get_marker()} == look(1)
+    assert to_rgb(area.get_facecolor()[0]) == to_rgb(line.get_color())
 
 
 def test_numbers_that_are_none_leave_a_gap_in_a_band(axes):
@@ -235,7 +237,8 @@ def test_one_legend_names_each_group_once():
     for ax, names in zip(axes.flat, ("ab", "bca"), strict=False):
         for name in names:
             ax.plot([1, 2], label=name)
-    legend(drawing, axes.flat, ncols=2)
+    legend(drawing, axes.flat, fontsize=9)
     (found,) = drawing.legends
+    assert found.get_texts()[0].get_fontsize() == 9
     assert [text.get_text() for text in found.get_texts()] == ["a", "b", "c"]
     assert written(axes[0, 2]) == ["nothing"]
