@@ -152,8 +152,7 @@ class Store:
         path = self._unfinished / f"{entry['key']}.json"
         if entry["key"] not in self:
             if environment() not in self.made_by:
-                self.made_by.append(environment())
-                self._write_file()
+                self._write_file([*self.made_by, environment()])
             self._write(path, line)
         self._keep(entry, str(path))
 
@@ -167,7 +166,7 @@ class Store:
         StoreError
             If the file cannot be written; the results stay where they are.
         """
-        self._write_file()
+        self._write_file(self.made_by)
         with contextlib.suppress(OSError):
             for path in [*self._unfinished.glob("*.json"), *self._unfinished.glob("*.tmp")]:
                 path.unlink()
@@ -195,9 +194,15 @@ class Store:
             raise StoreError(f"{path}: cannot be used ({error.strerror}); choose another --out") from error
 
     def _read(self) -> None:
+        unfinished = sorted(self._unfinished.glob("*.json"))
         if self._file.exists():
             self._read_file()
-        for path in sorted(self._unfinished.glob("*.json")):
+        elif unfinished:
+            raise StoreError(
+                f"{self._unfinished}: holds results, but without {self._file} nothing says what code measured them; "
+                "delete this folder, or choose another --out"
+            )
+        for path in unfinished:
             entry = _parse(path.read_bytes())
             if entry is None or entry["key"] != path.stem:
                 raise StoreError(f"{path}: is not a complete result; delete this file to run its trial again")
@@ -217,7 +222,7 @@ class Store:
             raise StoreError(
                 f"{self._file}: its results were measured by other code (digest {header['code']}"
                 f"{f', commit {commit}' * bool(commit)}), expected this code's (digest {self._code}); choose another "
-                "--out, go back to that code, or delete the file to measure again"
+                "--out, go back to that code, or delete the folder to measure again"
             )
         self.made_by = header["made by"]
         for number, line in enumerate(lines[1:], 2):
@@ -233,10 +238,11 @@ class Store:
                 )
             self._keep(entry, where)
 
-    def _write_file(self) -> None:
+    def _write_file(self, made_by: list[dict[str, str]]) -> None:
         names = sorted(self.results, key=lambda name: (_order(self._trials[name]), name))
-        header = {**self._header, "code": self._code, "made by": self.made_by}
+        header = {**self._header, "code": self._code, "made by": made_by}
         self._write(self._file, b"".join(map(_line, [header, *map(self._entry, names)])))
+        self.made_by = made_by
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
