@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from experiments.claims import Verdict
 from experiments.page import Drawn, Row, front_page
@@ -52,4 +53,4 @@ def _row(folder: Path, summary: dict[str, Any]) -> Row:
     verdicts = Counter(claim["kind"] for claim in summary["claims"])
     figure = Drawn(folder / "figures" / summary["figures"][0], summary["caption"], summary["caption_height"])
     counts = {verdict: verdicts[verdict.name] for verdict in Verdict}
-    return Row(summary["title"], summary["introduction"], f"{folder.name}/index.html", figure, counts)
+    return Row(summary["title"], summary["introduction"], f"{quote(folder.name)}/index.html", figure, counts)
