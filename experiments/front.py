@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from experiments.claims import Verdict
 from experiments.page import Drawn, Row, front_page
-from experiments.store import write_atomically
+from experiments.store import StoreError, write_atomically
 
 TITLE = "How small networks learn, how sparse they can be, and why they break"
 
@@ -34,7 +34,11 @@ def write_front_page(folder: Path, order: Sequence[str] = ()) -> None:
         If the page cannot be written, or the figure of a study is missing.
     """
     places = {name: number for number, name in enumerate(order)}
-    with (folder / ".lock").open("w") as lock:
+    try:
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from error
+    with lock:
         # One of several runs at a time, and each sees what those before it have written.
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = []
