@@ -4,7 +4,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def left(folder, name, quick=False, **other):
 def links(folder):
     """The folders to which the headings lead."""
     found = re.findall('<h2><a href="(.*?)/index.html">', (folder / "index.html").read_text())
-    return [unescape(unquote(link)) for link in found]
+    return [unquote(urlsplit(unescape(link)).path) for link in found]
 
 
 def test_each_study_has_its_part(tmp_path):
@@ -82,6 +82,11 @@ def test_a_figure_that_is_missing(tmp_path):
     left(tmp_path / "one", "one", figures=["absent.png"])
     with pytest.raises(StoreError, match=r"absent\.png: cannot be read"):
         write_front_page(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    with pytest.raises(StoreError, match=r"absent: cannot be written \(No such file or directory\)$"):
+        write_front_page(tmp_path / "absent")
 
 
 def test_runs_that_end_at_the_same_time_all_get_their_part(tmp_path, monkeypatch):
