@@ -312,20 +312,25 @@ def failing(statement):
     return f'"""Fails."""\ndef add_arguments(parser): pass\ndef main(args):\n{statement}\n'
 
 
-def test_an_error_in_a_trial_is_one_sentence_that_names_it(register, capsys):
-    note = "\n  e.add_note('(in the trial T(x=1))')\n  raise e"
-    register(failing(f"  from npnet.errors import ArgumentError\n  e = ArgumentError('rate is -1'){note}"))
-    assert error(capsys, "toy") == "error: rate is -1 (in the trial T(x=1))"
-
-
-def test_ctrl_c_outside_a_run(register, capsys):
-    register(failing("  raise KeyboardInterrupt"))
-    assert error(capsys, "toy") == "interrupted"
-
-
-def test_ctrl_c_in_a_run_is_no_error(register, capsys):
-    register(failing("  from experiments.run import Interrupted\n  raise Interrupted('interrupted: 1 of 2')"))
-    assert error(capsys, "toy") == "interrupted: 1 of 2"
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (
+            "  from npnet.errors import ArgumentError\n  e = ArgumentError('rate is -1')\n"
+            "  e.add_note('(in the trial T(x=1))')\n  raise e",
+            "error: rate is -1 (in the trial T(x=1))",
+        ),
+        (
+            "  from experiments.run import Interrupted\n  raise Interrupted('interrupted: 1 of 2')",
+            "interrupted: 1 of 2",
+        ),
+        ("  raise KeyboardInterrupt", "interrupted"),
+    ],
+    ids=["error", "Ctrl-C in a run", "Ctrl-C outside of one"],
+)
+def test_what_stops_a_command_is_one_sentence(register, capsys, statement, sentence):
+    register(failing(statement))
+    assert error(capsys, "toy") == sentence
 
 
 def test_a_bug_keeps_its_traceback(register):

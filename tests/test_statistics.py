@@ -12,18 +12,29 @@ from npnet.errors import ArgumentError
 
 
 @pytest.mark.parametrize(
-    ("values", "text"),
+    ("values", "digits", "text"),
     [
-        ([0.25], "0.250 (n = 1)"),
-        ([1.0, 2.0, 3.0], "2.000 [1.000, 3.000] (n = 3)"),
-        ([0.0, 1.0], "0.500 [0.000, 1.000] (n = 2)"),
-        ([1.0, math.nan], "nan [nan, nan] (n = 2)"),
-        ([math.nan], "nan (n = 1)"),
-        ([math.inf, -math.inf], "nan [nan, nan] (n = 2)"),
+        ([0.25], 3, "0.250 (n = 1)"),
+        ([1.0, 2.0, 3.0], 3, "2.000 [1.000, 3.000] (n = 3)"),
+        ([0.0, 1.0], 3, "0.500 [0.000, 1.000] (n = 2)"),
+        ([1.0, math.nan], 3, "nan [nan, nan] (n = 2)"),
+        ([math.nan], 3, "nan (n = 1)"),
+        ([1.0, 2.0, 3.0], 1, "2.0 [1.0, 3.0] (n = 3)"),
+        ([1.26], 1, "1.3 (n = 1)"),
+        ([math.inf, -math.inf], 3, "nan [nan, nan] (n = 2)"),
     ],
 )
-def test_spread(values, text):
-    assert spread(values) == text
+def test_spread(values, digits, text):
+    assert spread(values, digits) == text
+    assert digits != 3 or spread(values) == text
+
+
+def test_deviation_and_interval_of_few_seeds():
+    assert deviation([1.0, 2.0, 3.0]) == 1.0
+    assert math.isnan(deviation([1.0, math.inf]))
+    # One seed says nothing of the spread.
+    assert deviation([5.0]) == 0.0
+    assert interval([3.0]) == (-math.inf, math.inf)
 
 
 def test_interval_of_many_values_is_the_normal_one():
@@ -40,26 +51,11 @@ def test_interval_lies_within_the_values_and_moves_with_them(values):
     assert interval(np.array(values) + 8) == pytest.approx((low + 8, high + 8), abs=1e-9)
 
 
-def test_one_seed_says_nothing_of_the_spread():
-    assert interval([3.0]) == (-math.inf, math.inf)
-
-
 def test_interval_of_another_statistic():
     samples = np.array([[0, 10], [1, 11], [2, 12], [3, 13]])
     low, high = interval(samples, lambda resamples: (resamples[..., 1] - resamples[..., 0]).max(axis=1))
     assert (low, high) == (10, 10)
     assert interval(samples, lambda resamples: resamples[..., 0].max(axis=1))[1] == 3
-
-
-def test_deviation():
-    assert deviation([1.0, 2.0, 3.0]) == 1.0
-    assert deviation([5.0]) == 0.0
-    assert math.isnan(deviation([1.0, math.inf]))
-
-
-def test_spread_of_other_digits():
-    assert spread([1.0, 2.0, 3.0], digits=1) == "2.0 [1.0, 3.0] (n = 3)"
-    assert spread([1.26], digits=1) == "1.3 (n = 1)"
 
 
 def test_spread_of_nothing():
