@@ -1,6 +1,7 @@
-"""The plain room knows nothing of the fast one, no import goes round, calls are short, and the tests are laws."""
+"""The plain room knows nothing of the fast one, no import goes round, calls are short, the tests are laws."""
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -76,3 +77,16 @@ def test_at_least_half_of_the_laws_are_given():
     held = [test.name for test in tests if "given" in ast.unparse(test)]
     assert len(held) >= len(tests) / 2
     assert len(tests) > 50
+
+
+def test_a_commit_is_checked_as_ci_checks_it():
+    checks = re.findall("entry: (.*)", (ROOT / ".pre-commit-config.yaml").read_text())
+    assert len(checks) > 2
+    assert "\n".join(["", *checks, ""]) in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("package", ["numpy", "numba"])
+def test_ci_runs_the_oldest_versions_that_are_admitted(package):
+    (admitted,) = re.findall(f"{package}>=(.*)", (ROOT / "setup.cfg").read_text())
+    pinned = re.findall(f"{package}==([0-9.]+)", (ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    assert min(pinned, key=lambda version: [int(part) for part in version.split(".")]) == f"{admitted}.0"
