@@ -239,8 +239,8 @@ def test_the_fastest_form(monkeypatch):
 
 def test_the_operations_counted_by_hand():
     # One image, 3 inputs, 2 hidden units: 6 + 2 multiply-adds forward, as many for the gradient, 2 backward.
-    assert training.flops_an_epoch(hidden=2, inputs=3, images=1) == 2 * (8 + 8 + 2)
-    assert training.flops_an_epoch(128, 784, 11791) == 11791 * (4 * 785 * 128 + 2 * 128) == 4_742_057_216
+    assert measure.flops_an_epoch(hidden=2, inputs=3, images=1) == 2 * (8 + 8 + 2)
+    assert measure.flops_an_epoch(128, 784, 11791) == 11791 * (4 * 785 * 128 + 2 * 128) == 4_742_057_216
 
 
 def test_spread():
@@ -301,7 +301,7 @@ def test_the_peak_is_what_a_process_held_even_after_it_let_go():
 def row(networks, width, system, milliseconds, **values):
     spread = Spread(milliseconds, 0.9 * milliseconds, 1.2 * milliseconds)
     given = {"ratio": Spread(milliseconds / 4, 0.5, 9.0), "gflops": 100.0, "share_of_peak": 0.5, "loss": 0.03}
-    return training.Row(networks, width, system, "form", spread, **(given | {"compile_seconds": 0.0} | values))
+    return measure.Row(networks, width, system, "form", spread, **(given | {"compile_seconds": 0.0} | values))
 
 
 def test_the_lines_of_the_table():

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import LogLocator
 
+from experiments.benchmark.measure import Row, flops_an_epoch
 from experiments.benchmark.peers import SYSTEMS
-from experiments.benchmark.training import Row, flops_an_epoch
 from experiments.style import COLOURS, MARKERS, figure, save
 
 
