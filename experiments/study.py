@@ -97,6 +97,8 @@ class Study:
 
     def __post_init__(self) -> None:
         names = [figure.__name__ for figure in self.figures]
+        if not names:
+            raise ArgumentError(f"{self.title}: found no figures, expected at least one, for the front page")
         for number, claim in enumerate(self.claims, 1):
             if missing := set(claim.figures).difference(names):
                 raise ArgumentError(f"claim {number}: found the figure {min(missing)!r}, expected one of {names}")
