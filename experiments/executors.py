@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tqdm import tqdm
+
 from experiments.provenance import ROOT, code_digest
 from experiments.trials import fingerprint
 from npnet.data.datasets import Dataset, load
@@ -79,9 +81,7 @@ def executor(args: argparse.Namespace) -> Iterator[Executor]:
             warnings.simplefilter("ignore")
             client = distributed.Client(args.scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         with client:
-            if not client.nthreads():
-                print(f"waiting for workers to join, as by: python -m dask worker {args.scheduler}", file=sys.stderr)
-            yield _Cluster(client)
+            yield _Cluster(client, args.scheduler)
     finally:
         logging.disable(before)
 
@@ -132,11 +132,14 @@ class _Cluster(Executor):
     Dask's own executor lets go of work that has started like of any other.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, address: str) -> None:
+        self._client, self._address = client, address
+        self._said = False  # that there is no worker, since the last one began
         self._waiting: dict[str, Future[Any]] = {}
         self._order = itertools.count()
         client.subscribe_topic(client.id, self._started)
+        client.subscribe_topic("all", self._lost)
+        client.loop.add_callback(self._look)
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         from toolz import compose
@@ -157,8 +160,19 @@ class _Cluster(Executor):
 
     def _started(self, event: tuple[float, str]) -> None:
         """Called in the client's event loop, like `_settle`, when a worker begins; again when another begins anew."""
+        self._said = False
         if future := self._waiting.pop(event[1], None):
             future.set_running_or_notify_cancel()
+
+    async def _lost(self, event: tuple[float, Any]) -> None:
+        if event[1].get("action") == "remove-worker":
+            await self._look("no worker is left; ")
+
+    async def _look(self, why: str = "") -> None:
+        """Say it, once, if there is no worker."""
+        if not await self._client.scheduler.ncores() and not self._said:
+            self._said = True
+            tqdm.write(f"{why}waiting for workers to join, as by: python -m dask worker {self._address}", sys.stderr)
 
     async def _settle(self, task: Any, future: Future[Any]) -> None:
         result, failure = None, None

@@ -42,7 +42,7 @@ def test_importing_everything_compiles_nothing():
 
 def test_an_edited_leaf_is_seen_by_the_kernels_that_call_it(tmp_path):
     tree = tmp_path / "tree"
-    shutil.copytree(PACKAGE, tree / "npnet", ignore=shutil.ignore_patterns("data", "__pycache__"))
+    shutil.copytree(PACKAGE, tree / "npnet", ignore=shutil.ignore_patterns("mnist", "__pycache__"))
     # The smallest caller of another file's kernel: the gradient of one weight, which is delta * a.
     code = (
         "import numpy as np; from npnet.kernels.passes import add_gradient; gradient = np.zeros(1)\n"

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import cached_property
 from pathlib import Path
@@ -126,7 +127,7 @@ class Cluster:
     """A scheduler on a free port of this machine, and the processes of its workers and of those who use it."""
 
     def __init__(self, folder):
-        self.folder, self.processes, self.workers = folder, [], []
+        self.folder, self.processes, self.workers, self.timers = folder, [], [], []
         for name, text in (("notes", NOTES), ("toy_experiment", TOY), ("short", SHORT)):
             (folder / f"{name}.py").write_text(text)
         (folder / "notes").touch()
@@ -168,7 +169,11 @@ class Cluster:
             self.workers.append(self.start(*worker, *place, *arguments, **options))
 
     def command(self, *arguments):
-        return self.start("-c", COMMAND, *arguments, "--scheduler", self.address)
+        process = self.start("-c", COMMAND, *arguments, "--scheduler", self.address)
+        # A test that waits for a line which does not come fails.
+        self.timers.append(threading.Timer(PATIENCE, process.kill))
+        self.timers[-1].start()
+        return process
 
     def noted(self, what):
         """Process and trial of each line that says so."""
@@ -189,6 +194,8 @@ class Cluster:
         (self.folder / "hold").unlink()
 
     def close(self):
+        for timer in self.timers:
+            timer.cancel()
         for process in self.processes:
             process.kill()
             process.communicate()
@@ -307,6 +314,22 @@ def test_ctrl_c_while_there_are_no_workers(cluster):
     status, _, err = done(process)
     assert status == 2
     assert err.startswith("interrupted")
+
+
+def test_all_workers_are_lost(cluster):
+    wait = f"waiting for workers to join, as by: python -m dask worker {cluster.address}\n"
+    process = cluster.command("toy", "--out", "out")
+    assert process.stderr.readline() == wait
+    cluster.add_workers(2)
+    cluster.wait_until_held()
+    for worker in cluster.workers:
+        worker.kill()
+    assert next(line for line in process.stderr if "waiting" in line) == f"no worker is left; {wait}"
+    cluster.let_go()
+    cluster.add_workers(1)
+    status, out, err = done(process)
+    assert (status, out) == (0, "done\n")
+    assert "waiting" not in err
 
 
 def test_the_scheduler_is_lost(cluster, tmp_path):

@@ -176,7 +176,7 @@ def test_what_is_submitted_first_is_started_first(monkeypatch):
         submit=lambda call, data, key, priority: priorities.append(priority),
         loop=SimpleNamespace(add_callback=lambda *_: None),
     )
-    cluster = executors._Cluster(client)
+    cluster = executors._Cluster(client, "tcp://host:8786")
     for number in range(3):
         assert not cluster.submit(divmod, number, 1).done()
     # For Dask, larger is sooner.

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.ticker import LogLocator
 
+from experiments.benchmark.measure import Row, flops_an_epoch
 from experiments.benchmark.peers import SYSTEMS
-from experiments.benchmark.training import Row, flops_an_epoch
-from experiments.style import COLOURS, MARKERS, figure, save
+from experiments.style import COLOURS, MARKERS, panels, save, style
 
 
 def draw(
@@ -31,7 +31,8 @@ def draw(
     """
     networks = sorted({row.networks for row in rows})
     widths = sorted({row.width for row in rows})
-    with figure(1, len(networks), panel=(8.0, 6.5), sharey=True) as (drawing, grid):
+    with style():
+        drawing, grid = panels(1, len(networks), panel=(8.0, 6.5), sharey=True)
         for axes, number in zip(grid[0], networks, strict=True):
             for k, system in enumerate(SYSTEMS):
                 mine = [row for row in rows if (row.networks, row.system) == (number, system)]
@@ -80,4 +81,4 @@ def draw(
             f"large sgemm ({peak / 1e9:.0f} GFLOP/s). Dotted: the bytes of the images at the speed of a large copy "
             f"({bandwidth / 1e9:.1f} GB/s)."
         )
-        return save(drawing, folder, "training.png", caption).path
+        return save(drawing, folder / "figures" / "training.png", caption).path

@@ -1,10 +1,12 @@
 """How things are measured: in turn, so that what disturbs the machine disturbs all, and with their spread."""
 
 import csv
+import dataclasses
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +30,33 @@ class Spread(NamedTuple):
         return f"{self.median:.{decimals}f} [{self.lowest:.{decimals}f}, {self.highest:.{decimals}f}]"
 
 
+@dataclass(frozen=True)
+class Row:
+    """One system at one width: milliseconds per network and epoch, and their ratio to npnet's in the same round."""
+
+    networks: int
+    width: int
+    system: str
+    form: str
+    milliseconds: Spread
+    ratio: Spread
+    gflops: float
+    share_of_peak: float
+    loss: float
+    compile_seconds: float
+    megabytes: float | None = None
+
+    def record(self) -> dict[str, object]:
+        """The row of the CSV file."""
+        record: dict[str, object] = {}
+        for name, value in ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self)):
+            if isinstance(value, Spread):
+                record |= {name: value.median, f"lowest_{name}": value.lowest, f"highest_{name}": value.highest}
+            else:
+                record[name] = value
+        return record
+
+
 def seconds(function: Callable[[], object]) -> float:
     """How long a call takes."""
     start = time.perf_counter()
@@ -47,6 +76,14 @@ def interleaved(functions: Sequence[Callable[[], object]], rounds: int, pause: f
             time.sleep(pause)
             row[column] = seconds(functions[int(column)])
     return found
+
+
+def flops_an_epoch(hidden: int, inputs: int, images: int) -> int:
+    """Floating-point operations of the three products for all images, two for each multiply-add.
+
+    Forward and gradient: images x (inputs x hidden + hidden x 1) each; backward by the last layer: images x hidden.
+    """
+    return 2 * images * (2 * (inputs * hidden + hidden) + hidden)
 
 
 def sgemm_peak(threads: int, size: int = 2048, repeats: int = 10) -> float:

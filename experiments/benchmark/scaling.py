@@ -20,7 +20,7 @@ import npnet
 from experiments.benchmark.job import four_or_nine
 from experiments.benchmark.measure import as_csv, interleaved
 from experiments.store import write_atomically
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, panels, save, style
 
 HIDDEN, BATCH, RATE = 16, 64, 0.1
 ROUNDS, QUICK_ROUNDS = 5, 1
@@ -115,7 +115,8 @@ def main_job_memory(quick: bool, data: Path | None) -> float:
 
 def draw(times: dict[str, NDArray[np.float64]], threads: int, folder: Path) -> Path:
     """Draw ``figures/scaling.png``: a panel for each of SERIES."""
-    with figure(1, len(SERIES), panel=(5.0, 4.5)) as (drawing, grid):
+    with style():
+        drawing, grid = panels(1, len(SERIES), panel=(5.0, 4.5))
         for axes, (name, sizes) in zip(grid[0], SERIES.items(), strict=True):
             values = np.array([getattr(size, name) for size in sizes])
             median = np.median(times[name], axis=0)
@@ -137,4 +138,4 @@ def draw(times: dict[str, NDArray[np.float64]], threads: int, folder: Path) -> P
             f"at a time: {others}. Markers: the median of {len(times['networks'])} interleaved rounds; bars: the "
             "fastest and the slowest. Dashed: the straight line nearest to them, a fixed time and one for each."
         )
-        return save(drawing, folder, "scaling.png", caption).path
+        return save(drawing, folder / "figures" / "scaling.png", caption).path

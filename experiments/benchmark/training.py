@@ -10,14 +10,21 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 import npnet
 from experiments.benchmark.job import Job, draw_orders, four_or_nine
-from experiments.benchmark.measure import Spread, as_csv, copy_bandwidth, interleaved, sgemm_peak
+from experiments.benchmark.measure import (
+    Row,
+    Spread,
+    as_csv,
+    copy_bandwidth,
+    flops_an_epoch,
+    interleaved,
+    sgemm_peak,
+)
 from experiments.benchmark.memory import NOTHING, peak_memory
 from experiments.benchmark.peers import System, installed, load
 from experiments.store import write_atomically
@@ -36,33 +43,6 @@ OURS = "npnet"
 
 class LossError(NpnetError):
     """A system has not learned what the others have."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One system at one width: milliseconds per network and epoch, and their ratio to npnet's in the same round."""
-
-    networks: int
-    width: int
-    system: str
-    form: str
-    milliseconds: Spread
-    ratio: Spread
-    gflops: float
-    share_of_peak: float
-    loss: float
-    compile_seconds: float
-    megabytes: float | None = None
-
-    def record(self) -> dict[str, object]:
-        """The row of the CSV file."""
-        record: dict[str, object] = {}
-        for name, value in ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self)):
-            if isinstance(value, Spread):
-                record |= {name: value.median, f"lowest_{name}": value.lowest, f"highest_{name}": value.highest}
-            else:
-                record[name] = value
-        return record
 
 
 def main(args: argparse.Namespace) -> None:
@@ -185,14 +165,6 @@ def check_losses(running: Mapping[str, System], job: Job, tolerance: float) -> d
                 f"hidden units, expected npnet's {losses[OURS][k]:.5g} to {100 * tolerance:g} %"
             )
     return {name: float(values.mean()) for name, values in losses.items()}
-
-
-def flops_an_epoch(hidden: int, inputs: int, images: int) -> int:
-    """Floating-point operations of the three products for all images, two for each multiply-add.
-
-    Forward and gradient: images x (inputs x hidden + hidden x 1) each; backward by the last layer: images x hidden.
-    """
-    return 2 * images * (2 * (inputs * hidden + hidden) + hidden)
 
 
 def with_memory(rows: Sequence[Row], args: argparse.Namespace) -> list[Row]:
