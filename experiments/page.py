@@ -139,7 +139,7 @@ def front_page(title: str, rows: Sequence[Row]) -> str:
     parts = []
     for row in rows:
         counts = (
-            f'<li><span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {number} {verdict.value}</span></li>'
+            f'<li><span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {verdict.value}: {number}</span></li>'
             for verdict, number in row.verdicts.items()
             if number
         )

@@ -41,8 +41,8 @@ def test_each_study_has_its_part(tmp_path):
         "In short one.",
         "<figcaption>Figure of one.",
         "Of 3 claims",
-        "✓ 2 holds",
-        "? 1 cannot be judged",
+        "✓ holds: 2",
+        "? cannot be judged by so small a run: 1",
     ):
         assert html.count(text) == 1
     assert "aspect-ratio: 30 / 20" in html

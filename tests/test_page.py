@@ -271,7 +271,7 @@ def test_the_front_page_has_a_part_for_each_study(tmp_path, text):
     assert found.texts("title") == found.texts("h1") == [f"All {shown}".strip()]
     assert found.texts("h2") == [f"One {shown}".strip(), "Two"]
     assert found.texts("p") == [f"In short {shown}".strip(), "Of 13 claims:", "Not so short", "Of 1 claims:"]
-    counts = ["✓ 2 holds", "✗ 1 does not hold", "? 10 cannot be judged by so small a run", "✗ 1 does not hold"]
+    counts = ["✓ holds: 2", "✗ does not hold: 1", "? cannot be judged by so small a run: 10", "✗ does not hold: 1"]
     assert found.texts("li") == counts
     badges = [attrs["class"] for attrs in found.attributes("span")]
     assert badges == ["badge holds", "badge fails", "badge open", "badge fails"]
