@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.sensitivity.paths import ellipse
-from experiments.sensitivity.protocol import CLASSES, Draw, Trial
-from experiments.sensitivity.training import accuracy, examples, initial_theta, network, test_images, trained
+from experiments.sensitivity.networks import CLASSES, Draw, Trial
+from experiments.sensitivity.training import initial_theta, test_images
 from experiments.trials import stream
 from npnet.backprop import losses
 from npnet.data.datasets import Dataset
@@ -30,24 +29,17 @@ PLANES, SIDE, MARGIN, NEAR = 5, 108, 0.4, 0.1
 Array = NDArray[Any]
 
 
-def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
-    """Train the network of a portrait, and look at it if it classifies all its training examples right.
+def look_at(trial: Trial, net: MLP, theta: Array, x: Array, labels: Array, data: Dataset) -> dict[str, Any]:
+    """Look at the network of a portrait, trained on the examples x.
 
     Returns
     -------
     dict
-        "epochs", "training_accuracy", "training_loss", "test_accuracy"; "ellipses": for each of KINDS what `along`
-        returns; "planes": "before" and "after" training, for each of PLANES triples of different classes the mean
-        number of units that change "near" the anchors and "everywhere", and "pictures", the first `plane` of each;
-        "points": the "norm", the "loss" and "wrong", whether it is misclassified, of POINTS test images.
+        "ellipses": for each of KINDS what `along` returns; "planes": "before" and "after" training, for each of PLANES
+        triples of different classes the mean number of units that change "near" the anchors and "everywhere", and
+        "pictures", the first `plane` of each; "points": the "norm", the "loss" and "wrong", whether it is
+        misclassified, of POINTS test images.
     """
-    x, labels = examples(trial, data)
-    net = network(trial, data)
-    training = trained(trial, net, x, labels)
-    theta = training.theta
-    fitted = accuracy(net, theta, x, labels)
-    if fitted != 1:
-        return {"epochs": len(training.history), "training_accuracy": fitted}
     x = x.reshape(len(x), -1)
     test = test_images(data)
     chosen = stream(Draw.POINTS).permutation(len(test))[:POINTS]
@@ -58,10 +50,6 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
         planes[name] = [{"near": float(each[near()].mean()), "everywhere": float(each.mean())} for each in crossed]
         pictures[name] = crossed[0].tolist()
     return {
-        "epochs": len(training.history),
-        "training_accuracy": fitted,
-        "training_loss": float(losses(net, theta, x, labels).mean(dtype=np.float64)),
-        "test_accuracy": accuracy(net, theta, test, data.test_labels),
         "ellipses": {kind: along(net, theta, triples(kind, x, labels, trial.seed, ELLIPSES)) for kind in KINDS},
         "planes": planes,
         "pictures": pictures,
@@ -84,6 +72,17 @@ def triples(kind: str, x: Array, labels: Array, seed: int, number: int) -> Itera
             yield x[[rng.choice(np.flatnonzero(labels == label)) for label in classes]]
         else:
             yield x[rng.choice(np.flatnonzero(labels == rng.integers(CLASSES)), 3, replace=False)]
+
+
+def ellipse(a: Array, b: Array, c: Array, k: int) -> Array:
+    """z(t) = m + u cos t + v sin t at t_i = 2 pi i / k, an ellipse through a, b and c at t = pi/3, pi and 5 pi/3.
+
+    m = (a + b + c) / 3, u = m - b, v = (a - c) / sqrt(3). The three (d,) are among the points (k, d), up to rounding,
+    if 6 divides k; the last point is followed by the first again.
+    """
+    t = 2 * np.pi * np.arange(k)[:, None] / k
+    m = (a + b + c) / 3
+    return (m + np.cos(t) * (m - b) + np.sin(t) / np.sqrt(3) * (a - c)).astype(m.dtype)
 
 
 def along(net: MLP, theta: Array, anchors: Iterator[Array]) -> dict[str, Any]:

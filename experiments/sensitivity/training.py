@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.sensitivity.protocol import CLASSES, PAIRS, PORTRAITS, RELU, SHIFT, SWEEP, Draw, Trial
+from experiments.sensitivity.networks import CLASSES, PAIRS, PORTRAITS, RELU, SHIFT, SWEEP, Draw, Trial
 from experiments.trials import stream
 from npnet.data.datasets import Dataset, corrupt_labels, subset
 from npnet.data.images import standardised, wrapped_shifts

@@ -1,4 +1,4 @@
-"""The networks of the study: which there are, and how much of it is run.
+"""The networks of the study: which there are, how much of it is run, and which of them are compared.
 
 All are trained by SGD on the softmax cross-entropy, without biases, on a small part of a data set's training file whose
 images are standardised one by one, until every training example is classified right; those that do not get there are
@@ -16,11 +16,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.trials import stream
+from experiments.table import Table
+from experiments.trials import fingerprint, stream
 from npnet.data.datasets import Dataset
 from npnet.errors import ArgumentError, DataError
 
@@ -98,13 +99,27 @@ class Scale:
 
 QUICK, DEFAULT, FULL = Scale(16, 3, 1, 300, 150, block=2), Scale(80, 42, 2), Scale(700, 44, 3)
 
-# What the other network of a pair has: the published side that generalizes worse, except that augmentation helps.
-FACTORS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+
+class Factor(NamedTuple):
+    """What the second network of a pair has that the first has not, and both sides in words.
+
+    The paper finds that one side generalizes worse and has the larger Jacobian norm, and where `transitions_too` says
+    so more transitions.
+    """
+
+    change: Mapping[str, Any]
+    first: str
+    second: str
+    second_is_worse: bool = True
+    transitions_too: bool = True
+
+
+FACTORS: Mapping[str, Factor] = MappingProxyType(
     {
-        "labels": {"random_labels": True},
-        "augmentation": {"copies": 16},
-        "nonlinearity": {"activation": "hard_sigmoid"},
-        "optimiser": {"batch": None},
+        "labels": Factor({"random_labels": True}, "true labels", "random labels"),
+        "augmentation": Factor({"copies": 16}, "no augmentation", "shifted copies", second_is_worse=False),
+        "nonlinearity": Factor({"activation": "hard_sigmoid"}, RELU, "hard sigmoid"),
+        "optimiser": Factor({"batch": None}, "mini-batches", "full batches", transitions_too=False),
     }
 )
 
@@ -124,6 +139,15 @@ class Draw(IntEnum):
     ARCHITECTURES = 10
 
 
+def networks(scale: Scale, data: Mapping[str, Dataset], table: Table) -> list[Trial]:
+    """The sweep on all data sets, the pairs and portraits on the first; raises what `check` raises."""
+    check(data.values(), scale)
+    named = [(name, fingerprint(each.checksums)) for name, each in data.items()]
+    everywhere = [trial for each in named for trial in sweep(*each, scale)]
+    # The first of a pair is there for every factor.
+    return list(dict.fromkeys([*everywhere, *pairs(*named[0], scale), *portraits(*named[0], scale)]))
+
+
 def sweep(dataset: str, data: str, scale: Scale) -> list[Trial]:
     """Networks with settings drawn at random, the same for every data set; block after block of one architecture."""
     architectures = list(itertools.product(DEPTHS, WIDTHS, ACTIVATIONS))
@@ -133,27 +157,15 @@ def sweep(dataset: str, data: str, scale: Scale) -> list[Trial]:
         depth, width, activation = architectures[order[seed // scale.block % len(order)]]
         rng = stream(Draw.SETTINGS, seed)
         momentum = float(rng.choice(MOMENTA))
-        trials.append(
-            Trial(
-                SWEEP,
-                dataset,
-                data,
-                seed,
-                depth,
-                width,
-                activation,
-                gain=_log_uniform(rng, 0.5, 2.5),
-                # Momentum m makes steps 1 / (1 - m) times as long.
-                learning_rate=_log_uniform(rng, 0.02 * (1 - momentum), 0.15 * (1 - momentum)),
-                batch=int(rng.choice(BATCHES)),
-                examples=scale.examples,
-                momentum=momentum,
-            )
-        )
+        gain = _log_uniform(rng, 0.5, 2.5)
+        # Momentum m makes steps 1 / (1 - m) times as long.
+        rate = _log_uniform(rng, 0.02 * (1 - momentum), 0.15 * (1 - momentum))
+        batch, n = int(rng.choice(BATCHES)), scale.examples
+        trials.append(Trial(SWEEP, dataset, data, seed, depth, width, activation, gain, rate, batch, n, momentum))
     return trials
 
 
-def pairs(dataset: str, data: str, scale: Scale) -> dict[str, list[tuple[Trial, Trial]]]:
+def pairs(dataset: str, data: str, scale: Scale) -> list[Trial]:
     """For each factor, networks and what they become by it. The first of a pair is the same for all factors."""
     firsts = []
     for seed in range(scale.pairs):
@@ -162,10 +174,12 @@ def pairs(dataset: str, data: str, scale: Scale) -> dict[str, list[tuple[Trial, 
         gain, rate = _log_uniform(rng, 0.7, 1.4), _log_uniform(rng, 0.03, 0.1)
         batch, n = int(rng.choice(BATCHES[:2])), scale.pair_examples
         firsts.append(Trial(PAIRS, dataset, data, seed, depth, width, RELU, gain, rate, batch, n))
-    return {
-        factor: [(first, dataclasses.replace(first, **change)) for first in firsts]
-        for factor, change in FACTORS.items()
-    }
+    return [
+        trial
+        for factor in FACTORS.values()
+        for first in firsts
+        for trial in (first, dataclasses.replace(first, **factor.change))
+    ]
 
 
 def portraits(dataset: str, data: str, scale: Scale) -> list[Trial]:
@@ -218,3 +232,32 @@ def check(datasets: Iterable[Dataset], scale: Scale) -> None:
         if scale.pair_examples > n:
             wanted = f"expected at least {scale.pair_examples}, on which the pairs are trained"
             raise DataError(f"{data.name}: found {n} training images, {wanted}")
+
+
+def swept(table: Table) -> dict[str, Table]:
+    """The sweep's networks of each data set, by its title."""
+    # Without any there is still an empty panel to draw.
+    rows = table.where(part=SWEEP).by("dataset") or {"mnist": Table()}
+    return {TITLES[name]: each for name, each in rows.items()}
+
+
+def fitted(table: Table) -> dict[str, Table]:
+    """The sweep's networks of each data set, by its title, that classify all their training examples right."""
+    return {title: rows.where(training_accuracy=1) for title, rows in swept(table).items()}
+
+
+def paired(table: Table, factor: str) -> tuple[Table, int]:
+    """The pairs of a factor of which both networks fit, and the number of those that are lost.
+
+    A row has the "first" and the "second" network of a pair, each a row of `table`, and the "depth" of both.
+    """
+    rows = table.where(part=PAIRS)
+    seconds = rows.where(**FACTORS[factor].change)
+    changes = [change for each in FACTORS.values() for change in each.change.items()]
+    firsts = [row for row in rows if not any(row[name] == value for name, value in changes)]
+    both = [
+        {"depth": first["depth"], "first": first, "second": second}
+        for first, second in zip(firsts, seconds, strict=True)
+        if first["training_accuracy"] == second["training_accuracy"] == 1
+    ]
+    return Table(both), len(seconds) - len(both)

@@ -1,0 +1,358 @@
+"""The claims of the paper and our own, and the rules that judge them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.claims import Claim, Judgement, verdict
+from experiments.plots import count
+from experiments.sensitivity.measures import PREDICTORS, follows_gap
+from experiments.sensitivity.networks import FACTORS, PORTRAIT_GAINS, PORTRAITS, fitted, paired
+from experiments.sensitivity.portraits import DIFFERENT, KINDS, RANDOM, SAME
+from experiments.statistics import (
+    FEWEST,
+    FEWEST_PAIRS,
+    SIGNIFICANT,
+    Correlation,
+    SignTest,
+    correlation,
+    correlation_within,
+    interval,
+    sign_test,
+    spread,
+)
+from experiments.table import Table
+
+Array = NDArray[Any]
+Judge = Callable[[Table], tuple[str, bool]]
+
+DIP, FLAT = 2.0, 1.0  # orders of magnitude
+SHARE, MOST = 0.95, 0.01
+LN2 = float(np.log(2))
+
+
+def follows(how: Callable[..., Correlation], name: str, table: Table) -> Judgement:
+    """Ask whether the gap grows with a measure, on every data set."""
+    found = {title: follows_gap(networks, name, how) for title, networks in fitted(table).items()}
+    texts = {title: (str(each), each.low > 0) for title, each in found.items()}
+    return verdict(texts, about="rank correlation with the gap", few=not all(map(_known, found.values())))
+
+
+def follows_less(name: str, table: Table) -> Judgement:
+    """Ask whether a measure is tied to the gap less closely than the Jacobian norm, on every data set."""
+    found, few = {}, False
+    for title, networks in fitted(table).items():
+        tied, norm = follows_gap(networks, name), follows_gap(networks, "jacobian")
+        few |= not (_known(tied) and _known(norm))
+        less = max(-tied.low, tied.high) < norm.low
+        found[title] = f"{tied} of the {PREDICTORS[name]}, {norm} of the Jacobian norm", less
+    return verdict(found, about="rank correlation with the gap", few=few)
+
+
+def _known(found: Correlation) -> bool:
+    """Whether there is an interval, and where it is over architectures, over enough of them."""
+    return bool(np.isfinite(found.low)) and (found.groups == 1 or found.groups >= FEWEST)
+
+
+def moves(factor: str, table: Table) -> Judgement:
+    """Ask whether the side published to be worse has the larger gap and the larger Jacobian norm, at which depths."""
+    pairs, lost = paired(table, factor)
+    sides = FACTORS[factor]
+    gap, norm = (pairs["second", name] - pairs["first", name] for name in ("gap", "jacobian"))
+    about = (
+        f"{len(pairs)} pairs ({lost} more in which one does not fit) with {sides.first} and {sides.second}, larger "
+        f"with {sides.second if sides.second_is_worse else sides.first}: mean gap {_means(pairs, factor, 'gap')}, "
+        f"Jacobian norm in {larger(pairs, factor, 'jacobian')}, transitions in {larger(pairs, factor, 'transitions')}; "
+        f"gap and norm move the same way in {np.count_nonzero(gap * norm > 0)} of {len(pairs)}"
+    )
+    found, only_if, as_claimed = {}, {}, False
+    for depth, rows in sorted(pairs.by("depth").items()):
+        deeper = Table(row for row in pairs if row["depth"] >= depth)
+        as_claimed |= all(larger(deeper, factor, name).upwards for name in ("gap", "jacobian"))
+        layers = count(depth, "hidden layer")
+        found[layers] = f"gap {_means(rows, factor, 'gap')}, norm {_means(rows, factor, 'jacobian')}", as_claimed
+        only_if[layers] = f"there are at least {depth} hidden layers"
+    return verdict(found, only_if, about=about, few=len(pairs) < FEWEST_PAIRS)
+
+
+def transitions_agree(table: Table) -> Judgement:
+    """Ask whether transitions move with the published gap for three of the factors, and not for the optimiser."""
+    tests = {factor: larger(paired(table, factor)[0], factor, "transitions") for factor in FACTORS}
+    found = {name: (str(test), test.upwards == FACTORS[name].transitions_too) for name, test in tests.items()}
+    few = any(test.pairs < FEWEST_PAIRS for test in tests.values())
+    return verdict(found, about="larger on the side published to be worse", few=few)
+
+
+def larger(pairs: Table, factor: str, name: str) -> SignTest:
+    """In how many pairs a measure is larger on the side published to generalize worse."""
+    difference = pairs["second", name] - pairs["first", name]
+    return sign_test(difference if FACTORS[factor].second_is_worse else -difference)
+
+
+def _means(pairs: Table, factor: str, name: str) -> str:
+    first, second = (pairs[side, name].mean() if pairs else np.nan for side in ("first", "second"))
+    return f"{first:.3f} and {second:.3f}, larger in {larger(pairs, factor, name)}"
+
+
+def by_gain(about: str, judge: Judge, table: Table) -> Judgement:
+    """Judge the portraits of each gain of the initial weights; a condition if a claim is true for some."""
+    portraits = table.where(part=PORTRAITS, training_accuracy=1).by("gain")
+    found = {f"gain {gain:g}": judge(networks) for gain, networks in portraits.items()}
+    only_if = {f"gain {gain:g}": f"the gain of the initial weights is {gain:g}" for gain in PORTRAIT_GAINS}
+    return verdict(found, only_if, about=about, few=len(found) < len(PORTRAIT_GAINS))
+
+
+def dips(kind: str, networks: Table) -> tuple[str, bool]:
+    """Ask whether the norm dips at the anchors of ellipses."""
+    found, text = _orders(networks, kind)
+    return text, found >= DIP
+
+
+def flat_and_high(networks: Table) -> tuple[str, bool]:
+    """Ask whether the norm is flat along random ellipses, and above its level on the others."""
+    found, text = _orders(networks, RANDOM)
+    levels = {kind: float(np.median(networks["ellipses", kind, "level"])) for kind in KINDS}
+    listed = ", ".join(f"{10**level:.2g} for {kind}" for kind, level in levels.items())
+    return f"{text}, norm {listed}", found < FLAT and levels[RANDOM] > max(levels[DIFFERENT], levels[SAME])
+
+
+def _orders(networks: Table, kind: str) -> tuple[float, str]:
+    """Orders of magnitude between the peaks and the anchors, median over the ellipses of all networks."""
+    with np.errstate(invalid="ignore"):
+        found = (networks["ellipses", kind, "peaks"] - networks["ellipses", kind, "anchors"]).ravel()
+    low, high = interval(found, lambda resamples: np.median(resamples, axis=1))
+    middle = float(np.median(found))
+    return middle, f"{middle:.1f} [{low:.1f}, {high:.1f}] (n = {len(found)})"
+
+
+def ordered(networks: Table) -> tuple[str, bool]:
+    """Ask whether transitions grow from ellipses of one class to different classes to random points."""
+    means = {kind: networks["ellipses", kind, "transitions"].mean(axis=1) for kind in (SAME, DIFFERENT, RANDOM)}
+    text = ", ".join(" ".join([kind, *(f"{mean:.0f}" for mean in each)]) for kind, each in means.items())
+    return text, bool(((means[SAME] < means[DIFFERENT]) & (means[DIFFERENT] < means[RANDOM])).all())
+
+
+def sparse(networks: Table) -> tuple[str, bool]:
+    """Ask whether boundaries are rarer near training examples than elsewhere in a plane, and than before training."""
+    planes = [networks["planes", time].ravel() for time in ("before", "after")]
+    before, after = (np.array([each["near"] / each["everywhere"] for each in group]) for group in planes)
+    (low, high), (_, less) = interval(after), interval(after - before)
+    text = f"{before.mean():.2f} before, {after.mean():.2f} [{low:.2f}, {high:.2f}] after training"
+    return f"{text} (n = {len(after)} planes)", high < 1 and less < 0
+
+
+def where_wrong(judge: Judge, table: Table) -> Judgement:
+    """Judge, on every data set, the networks that misclassify some of the test points."""
+    found, few = {}, False
+    for title, networks in fitted(table).items():
+        known = networks.where(norm_finds_errors=lambda area: not np.isnan(area))
+        enough = len(known) >= FEWEST_PAIRS
+        found[title] = judge(known) if enough else (f"{len(known)} networks that misclassify something", False)
+        few |= not enough
+    return verdict(found, few=few)
+
+
+def finds_errors(networks: Table) -> tuple[str, bool]:
+    """Ask whether the norm is higher at misclassified points."""
+    share = float(np.mean(networks["norm_finds_errors"] > 0.5))
+    area, together = spread(networks["norm_finds_errors"]), spread(networks["norm_and_loss"])
+    text = f"area under the ROC curve {area}, above .5 in {100 * share:.0f} % of the networks"
+    return f"{text}, rank correlation of norm and loss {together}", share >= SHARE
+
+
+def beats_doubt(networks: Table) -> tuple[str, bool]:
+    """Ask whether the norm finds misclassified points better than the largest probability does."""
+    norm, doubt = networks["norm_finds_errors"], networks["doubt_finds_errors"]
+    test = sign_test(norm - doubt)
+    return f"area {spread(norm)} against {spread(doubt)}, larger in {test}", test.upwards
+
+
+def at_points(judge: Callable[[Array, Array, Array], tuple[str, bool]], networks: Table) -> tuple[str, bool]:
+    """Judge the norm, the loss and whether it is misclassified of each test point, of every portrait."""
+    points = [[np.array(row["points"][name]) for name in ("norm", "loss", "wrong")] for row in networks]
+    found = [judge(norm, loss, wrong == 1) for norm, loss, wrong in points]
+    return " and ".join(text for text, _ in found), all(true for _, true in found)
+
+
+def peaks_at_ln2(norm: Array, loss: Array, wrong: Array) -> tuple[str, bool]:
+    """Ask whether the norm is largest at points whose loss is about ln 2."""
+    middle = (loss > LN2 / 2) & (loss < 2 * LN2)
+    sides = [norm[loss <= LN2 / 2], norm[middle], norm[loss >= 2 * LN2]]
+    if not all(map(len, sides)):
+        return "no points of some losses", False
+    below, around, above = (float(np.median(side)) for side in sides)
+    counts = ", ".join(str(len(side)) for side in sides)
+    return f"{below:.2g}, {around:.2g}, {above:.2g} (n = {counts})", around > max(below, above)
+
+
+def largest_are_wrong(norm: Array, loss: Array, wrong: Array) -> tuple[str, bool]:
+    """Ask whether the points of the largest norms are mostly misclassified, and some mistakes have tiny norms."""
+    largest = np.argsort(norm)[-max(1, round(MOST * len(norm))) :]
+    share = float(wrong[largest].mean())
+    tiny = int(np.count_nonzero(norm[wrong] < np.median(norm[~wrong]))) if not wrong.all() else 0
+    return f"{100 * share:.0f} %, and {tiny} of {int(wrong.sum())} mistakes", share > 0.5 and tiny > 0
+
+
+_SWEEP = partial(Claim, group="Over many networks")
+_PAIRS = partial(Claim, group="What helps, and what hurts", figures=("pairs",))
+_PATHS = partial(Claim, group="On and off the data manifold", figures=("trajectories",))
+_POINTS = partial(Claim, group="At single test points")
+_ACROSS = "Across networks that fit their training examples, the generalization gap grows with the"
+_FOLLOWS = "holds if the 95 % interval of Spearman's rank correlation lies above 0 on every data set"
+_ONLY_IF = "holds only if the initial weights have a gain if it is so for the networks of that gain"
+_DIPS = "orders of magnitude from the peaks to the anchors, median over ellipses"
+_AREA = "area under the ROC curve with which it tells misclassified test points from others"
+
+CLAIMS: tuple[Claim, ...] = (
+    _SWEEP(
+        statement=f"{_ACROSS} Jacobian norm at test images",
+        published="scatter plots; gaps of .018 to .0375 for norms of .06 to 5 on MNIST, of .09 to .133 for .9 to 21 on "
+        "Fashion-MNIST; no coefficients",
+        rule=_FOLLOWS,
+        judge=partial(follows, correlation, "jacobian"),
+        figures=("gap", "predictors", "unfitted"),
+    ),
+    _SWEEP(
+        statement="Among networks of one architecture too, the generalization gap grows with the Jacobian norm",
+        published="a scatter plot",
+        rule=f"{_FOLLOWS}; the mean of the correlations within architectures of at least {FEWEST} networks, and the "
+        "interval over architectures",
+        judge=partial(follows, correlation_within, "jacobian"),
+        figures=("within", "predictors"),
+    ),
+    _SWEEP(
+        statement=f"{_ACROSS} number of transitions between linear pieces on paths through test images",
+        published="noisier than the Jacobian norm",
+        rule=_FOLLOWS,
+        judge=partial(follows, correlation, "transitions"),
+        figures=("predictors",),
+    ),
+    *(
+        _SWEEP(
+            statement=f"The {PREDICTORS[name]} orders networks by their generalization gap less well than the Jacobian "
+            "norm does",
+            published=published,
+            rule="holds if, on every data set, the 95 % interval of the rank correlation's absolute value lies below "
+            "the interval of the Jacobian norm's",
+            judge=partial(follows_less, name),
+            figures=("size", "predictors"),
+        )
+        for name, published in (
+            ("parameters", "networks of very different size have the same gap; no coefficients"),
+            ("training_loss", "does not predict the gap; no coefficients"),
+            ("weight_norm", "our own question"),
+        )
+    ),
+    *(
+        _PAIRS(
+            statement=f"{statement} the generalization gap and the Jacobian norm",
+            published=f"so on CIFAR-10, in a figure{number}",
+            rule="holds if both the gap and the Jacobian norm are larger on the side published to generalize worse in "
+            f"significantly more than half of the pairs (sign test, p < {SIGNIFICANT}); holds only if there are at "
+            "least d hidden layers if that is so for the pairs with d or more",
+            judge=partial(moves, factor),
+        )
+        for factor, statement, number in (
+            ("labels", "Random labels raise", "; the gap with random labels is about .90"),
+            ("augmentation", "Augmentation by wrapped shifts of up to 4 pixels lowers", ""),
+            ("nonlinearity", "Hard sigmoid units instead of relu raise", ""),
+            ("optimiser", "Full batches instead of mini-batches raise", ""),
+        )
+    ),
+    _PAIRS(
+        statement="There are more transitions with random labels, without augmentation and with hard sigmoid units, as "
+        "the gap is larger, but not with full batches",
+        published="so in a figure",
+        rule="holds if there are more transitions on the side published to generalize worse in significantly more than "
+        f"half of the pairs (sign test, p < {SIGNIFICANT}) for labels, augmentation and nonlinearity, and not for the "
+        "optimiser",
+        judge=transitions_agree,
+    ),
+    *(
+        _PATHS(
+            statement=f"On an ellipse through three training examples of {kind} the Jacobian norm dips at the three",
+            published=published,
+            rule=f"holds if the norm at the anchors, the geometric mean of the three, is {DIP:g} or more orders of "
+            f"magnitude below the peaks between them, in the median over all ellipses; {_ONLY_IF}",
+            judge=partial(by_gain, _DIPS, partial(dips, kind)),
+        )
+        for kind, published in (
+            (DIFFERENT, "by four or more orders of magnitude"),
+            (SAME, "norms of 1e2 to 3e3 between deep dips"),
+        )
+    ),
+    _PATHS(
+        statement="On an ellipse through three random points the Jacobian norm is flat, and higher than on ellipses "
+        "through training examples",
+        published="3e4 to 4e4 all along",
+        rule=f"holds if the norm at the three is less than {FLAT:g} order of magnitude below the peaks between them, "
+        "in the median over all ellipses, and the median norm along random ellipses is above that along the others; "
+        f"{_ONLY_IF}",
+        judge=partial(by_gain, f"{_DIPS} through random points, and median norm along ellipses", flat_and_high),
+    ),
+    _PATHS(
+        statement="An ellipse through training examples of different classes crosses more linear pieces than one "
+        "through examples of the same class, and an ellipse through random points most",
+        published="a density of about 50 for the same class, 63 to 175 for different classes, about 145 for random "
+        "points",
+        rule=f"holds if the mean number of transitions along an ellipse is in this order in every network; {_ONLY_IF}",
+        judge=partial(by_gain, "transitions along an ellipse, for each network the mean", ordered),
+    ),
+    _PATHS(
+        statement="After training, training examples lie where the boundaries of linear pieces are rare",
+        published="seen in a picture of one plane",
+        rule="holds if the boundaries of the last hidden layer near three training examples of different classes are "
+        "rarer than everywhere in the picture of their plane, and relatively rarer than before training (95 % "
+        f"intervals over planes, taken as independent); {_ONLY_IF}",
+        judge=partial(
+            by_gain, "boundaries of the last hidden layer near the anchors, relative to all in the picture", sparse
+        ),
+        figures=("plane",),
+    ),
+    _POINTS(
+        statement="The Jacobian norm at a test point tells whether the point is misclassified",
+        published="a scatter plot",
+        rule=f"holds if the {_AREA} is above .5 in at least {100 * SHARE:.0f} % of the networks of each data set",
+        judge=partial(where_wrong, finds_errors),
+        figures=("detection",),
+    ),
+    _POINTS(
+        statement="The Jacobian norm at a test point tells better whether the point is misclassified than one minus "
+        "the largest probability does",
+        published="our own question",
+        rule=f"holds if the {_AREA} is the larger one in significantly more than half of the networks of each data set "
+        f"(sign test, p < {SIGNIFICANT})",
+        judge=partial(where_wrong, beats_doubt),
+        figures=("detection",),
+    ),
+    _POINTS(
+        statement="The Jacobian norm peaks at test points whose loss is near ln 2",
+        published="follows for two competing classes, and is seen in a scatter plot",
+        rule="holds if the norm's median over points with a loss between half and twice ln 2 is above those over "
+        f"points of smaller and of larger loss, in every portrait; {_ONLY_IF}",
+        judge=partial(
+            by_gain,
+            "median norm of points with a loss below ln 2 / 2, around ln 2, above 2 ln 2, for each portrait",
+            partial(at_points, peaks_at_ln2),
+        ),
+        figures=("points",),
+    ),
+    _POINTS(
+        statement="The test points of the largest Jacobian norms are mostly misclassified, and some misclassified "
+        "points have tiny norms",
+        published="so in a scatter plot",
+        rule=f"holds if more than half of the {100 * MOST:g} % of points with the largest norms are misclassified, and "
+        "some mistakes have a norm below the median of the points that are classified right, in every portrait; "
+        f"{_ONLY_IF}",
+        judge=partial(
+            by_gain,
+            f"misclassified among the {100 * MOST:g} % of points with the largest norms, and mistakes whose norm is "
+            "below the median of the points that are classified right, for each portrait",
+            partial(at_points, largest_are_wrong),
+        ),
+        figures=("points",),
+    ),
+)
