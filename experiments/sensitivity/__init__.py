@@ -6,25 +6,13 @@ in Neural Networks: an Empirical Study" (ICLR 2018, arXiv 1802.08760), at the sc
 
 import dataclasses
 
+import numpy as np
+
 from experiments.plots import count
-from experiments.sensitivity import figures, figures_portraits
+from experiments.sensitivity import figures, figures_portraits, networks
 from experiments.sensitivity.claims import CLAIMS
 from experiments.sensitivity.measures import PREDICTORS, follows_gap, measure
-from experiments.sensitivity.networks import (
-    DEFAULT,
-    FACTORS,
-    FULL,
-    PAIRS,
-    PORTRAITS,
-    QUICK,
-    SWEEP,
-    Trial,
-    cost,
-    fitted,
-    networks,
-    paired,
-    swept,
-)
+from experiments.sensitivity.networks import FACTORS, PAIRS, PORTRAITS, SWEEP, by_title, fitted, paired
 from experiments.statistics import correlation_within
 from experiments.study import Study
 from experiments.table import Table
@@ -42,7 +30,7 @@ def sample(table: Table) -> str:
     lost = len(portraits) - len(portraits.where(training_accuracy=1))
     return (
         f"{count(len(table), 'network')}, of which {len(table.where(training_accuracy=1)):,} classify all their "
-        f"training images right: {len(sweep):,} in the sweep on {' and '.join(swept(table))}, with "
+        f"training images right: {len(sweep):,} in the sweep on {' and '.join(by_title(table))}, with "
         f"{figures.images(sweep)} training images each, {len(pairs)} in {len(set(pairs['seed'].tolist()))} pairs for "
         f"each of {len(FACTORS)} factors, with {figures.images(pairs)}, and {count(len(portraits), 'portrait')}, of "
         f"which {lost} did not fit."
@@ -51,18 +39,21 @@ def sample(table: Table) -> str:
 
 def summary(table: Table) -> str:
     """The rank correlations with the gap, as a table in Markdown."""
-    rows = []
-    for title, rows_of in fitted(table).items():
-        for name, words in PREDICTORS.items():
-            every, within = follows_gap(rows_of, name), str(follows_gap(rows_of, name, correlation_within))
-            within = "the same within each" if within.startswith("nan [nan") else within
-            rows.append(f"| {title} | {words} | {every} | {within} |\n")
-    return (
+    lines = [
         f"{len(table.where(training_accuracy=1)):,} of the networks classify all their training examples right. "
         "Spearman's rank correlation with the generalization gap, over all networks of the sweep and, averaged, within "
-        "each architecture (95 % intervals by the bootstrap):\n\n"
-        f"| data set | measure | all networks | within architectures |\n| --- | --- | --- | --- |\n{''.join(rows)}"
-    )
+        "each architecture (95 % intervals by the bootstrap):",
+        "",
+        "| data set | measure | all networks | within architectures |",
+        "| --- | --- | --- | --- |",
+    ]
+    for title, rows in fitted(table).items():
+        for name, words in PREDICTORS.items():
+            within = follows_gap(rows, name, correlation_within)
+            same = np.isnan([within.value, within.low]).all()
+            told = "the same within each" if same else str(within)
+            lines.append(f"| {title} | {words} | {follows_gap(rows, name)} | {told} |")
+    return "\n".join(lines) + "\n"
 
 
 def listed(table: Table) -> str:
@@ -72,30 +63,29 @@ def listed(table: Table) -> str:
     for factor in FACTORS:
         pairs, _ = paired(table, factor)
         rows += [pair[side] | {"factor": factor} for side in ("first", "second") for pair in pairs]
-    return Table(rows).csv("factor", *(field.name for field in dataclasses.fields(Trial)), *_MEASURES)
+    return Table(rows).csv("factor", *(field.name for field in dataclasses.fields(networks.Trial)), *_MEASURES)
 
 
 STUDY = Study(
     title="Sensitivity and generalization",
     introduction='R. Novak and others, "Sensitivity and Generalization in Neural Networks: an Empirical Study" (ICLR '
-    "2018, arXiv 1802.08760), claim that a network generalizes the better the less sensitive it is to its input at "
-    "test images: the less its probabilities change with the image (the norm of their Jacobian), and the fewer of its "
-    "linear pieces a path through images crosses. Trained networks would be least sensitive near their training images, and "
-    "most at the test images that they get wrong. Here this is asked of many networks of random architectures, initial "
-    "weights and training, on a small part of the training images; of pairs of networks that differ in one thing; and "
-    "of a few deep ones that are looked at along paths, in planes and image by image. Each claim is judged by a rule, "
-    "stated with it, that the program applies to its numbers.",
-    quick=QUICK,
-    default=DEFAULT,
-    full=FULL,
+    "2018, arXiv 1802.08760), claim that networks generalize the better the less sensitive they are to their input: the "
+    "smaller the Jacobian norm of their probabilities at test images, and the fewer of their linear pieces a path "
+    "through images crosses. Sensitivity would be least near training images, and largest at the test images that a "
+    "network gets wrong. Here this is asked of many networks that are drawn at random and trained on a few images, of "
+    "pairs that differ in one thing, and of a few deep networks. Each claim is judged by a rule, stated with it, that "
+    "the program applies to its numbers.",
+    quick=networks.QUICK,
+    default=networks.DEFAULT,
+    full=networks.FULL,
     datasets=("mnist", "fashion-mnist"),
     options={
         "networks": "how many networks the sweep has on each data set; the pairs and portraits are on the first",
         "examples": "training images of each of them",
     },
-    networks={"networks": networks},
+    networks={"networks": networks.networks},
     measure=measure,
-    cost=cost,
+    cost=networks.cost,
     figures=(
         figures.gap,
         figures.predictors,

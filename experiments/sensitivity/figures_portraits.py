@@ -6,11 +6,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from experiments.plots import count, dots, legend, look, say
+from experiments.plots import count, dots, drawable, legend, look, say
 from experiments.sensitivity.figures import UNFITTED
 from experiments.sensitivity.networks import PORTRAITS
 from experiments.sensitivity.portraits import ANGLES, ELLIPSES, KINDS, MARGIN
-from experiments.style import COLOURS, panels
+from experiments.style import panels
 from experiments.table import Table
 
 Floats = NDArray[np.float64]
@@ -42,11 +42,10 @@ def trajectories(table: Table) -> tuple[Figure, str]:
         axes.set_xlabel(r"angle along the ellipse (multiples of $\pi$)")
     legend(drawing, grid.flat)
     return drawing, (
-        "Sensitivity along ellipses through three training images of different classes, of one class, or through three "
-        "points of standardised noise; dashed: where the ellipse passes through the three. Left: Jacobian norm of the "
-        f"probabilities. Right: how many linear pieces are crossed from one of {ANGLES} angles to the next. Lines: "
-        f"median over {ELLIPSES} ellipses of each kind, bands: quartiles; with several networks, the median of theirs "
-        f"at each angle. {_counts(table)}."
+        "Sensitivity along ellipses through three training images of different classes, of one class, or three points "
+        "of standardised noise; dashed: where the three are. Left: Jacobian norm of the probabilities. Right: linear "
+        f"pieces crossed from one of {ANGLES} angles to the next. Lines: median over {ELLIPSES} ellipses of each kind, "
+        f"bands: quartiles; with several networks, the median of theirs at each angle. {_counts(table)}."
     )
 
 
@@ -60,9 +59,7 @@ def plane(table: Table) -> tuple[Figure, str]:
         most = max(1, *(picture.max() for picture in pictures.values()))
         for axes, (time, picture) in zip(row, pictures.items(), strict=True):
             image = axes.imshow(picture, origin="lower", extent=extent, vmin=0, vmax=most, interpolation="nearest")
-            for colour, width in (("white", 4.0), (COLOURS[1], 1.0)):
-                marker = {"markersize": 13, "markerfacecolor": "none", "markeredgewidth": width}
-                axes.plot(*_CORNERS, "o", markeredgecolor=colour, **marker)
+            axes.plot(*_CORNERS, "o", markersize=13, markerfacecolor="none", color="white", markeredgewidth=3)
             axes.set_title(f"{time} training, initial weights x {gain:g}", fontsize=15)
         drawing.colorbar(image, ax=row, label="units that change", ticks=MaxNLocator(6, integer=True))
         row[0].set_ylabel("towards the third image")
@@ -74,12 +71,11 @@ def plane(table: Table) -> tuple[Figure, str]:
     for axes in grid[-1]:
         axes.set_xlabel("towards the second image")
     return drawing, (
-        "The plane through three training images of different classes (circles: the first at 0, 0). The colour is the "
-        "number of units of the last hidden layer that pass to another linear piece from a point to its neighbours on "
-        "the right and above; lines are the boundaries of pieces. As published, training would clear them away from "
-        "the images: dark around the circles. The two directions are drawn at right angles and equally long, whatever "
-        f"they are among images. The first network of each gain of the initial weights, {len(portraits)} of "
-        f"{_counts(table)}."
+        "The plane through three training images of different classes (circles; the first at 0, 0). Colour: how many "
+        "units of the last hidden layer pass to another linear piece from a point to its neighbours on the right and "
+        "above; lines are the boundaries of pieces. As published, training would clear them away from the circles. "
+        "The two directions are drawn at right angles and equally long, whatever they are among images. The first "
+        f"network of each gain of the initial weights, {len(portraits)} of {_counts(table)}."
     )
 
 
@@ -102,31 +98,29 @@ def points(table: Table) -> tuple[Figure, str]:
     return drawing, (
         f"Jacobian norm against cross-entropy loss at {shown:,} single test images, for the first network of each gain "
         "of the initial weights. Curve: what two competing classes would give, sqrt(2) s (1 - s) g, where s = "
-        "exp(-loss) is the probability of the true class and g the norm of the gradient of the difference of the two "
-        "logits, here one number: the median of norm / (sqrt(2) s (1 - s)) over the images that are classified right. "
-        f"It is highest at loss = ln 2 (dashed), where a point is undecided. {len(portraits)} of {_counts(table)}."
+        "exp(-loss) and g the norm of the gradient of the difference of their logits, here the median of norm / "
+        "(sqrt(2) s (1 - s)) over the images that are classified right. It is highest at loss = ln 2 (dashed). "
+        f"{len(portraits)} of {_counts(table)}."
     )
 
 
-def two_classes(loss: Floats, gradient: float) -> Floats:
-    """sqrt(2) s (1 - s) g with s = exp(-loss): the norm of the Jacobian with two classes whose logits differ by g."""
-    return np.asarray(np.sqrt(2) * np.exp(-loss) * -np.expm1(-loss) * gradient)
+def two_classes(loss: Floats) -> Floats:
+    """sqrt(2) s (1 - s), s = exp(-loss): the norm of the Jacobian with two classes whose logits differ by a unit."""
+    return np.asarray(np.sqrt(2) * np.exp(-loss) * -np.expm1(-loss))
 
 
 def _scatter(axes: Axes, images: Table) -> None:
+    """A dot for each image, and the curve of two classes."""
     groups = {"right": images.where(wrong=0), "misclassified": images.where(wrong=1)}
     loss, norm = dots(axes, groups, "loss", "norm", "xy", markersize=6, markeredgewidth=0, alpha=0.5)
-    if right := groups["right"].where(loss=_positive, norm=_positive):
-        gradient = float(np.median(right["norm"] / two_classes(right["loss"], 1.0)))
+    axes.axvline(np.log(2), color="black", linewidth=1.5, linestyle="--", label="loss = ln 2")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gradient = groups["right"]["norm"] / two_classes(groups["right"]["loss"])
+    if (known := gradient[drawable(gradient, log=True)]).size:
         x = np.geomspace(loss.min(), loss.max(), 300)
         # The curve falls far below the points of large losses.
         axes.set_ylim(norm.min() / 3, norm.max() * 3)
-        axes.plot(x, two_classes(x, gradient), color="black", linewidth=2, label="two competing classes")
-    axes.axvline(np.log(2), color="black", linewidth=1.5, linestyle="--", label="loss = ln 2")
-
-
-def _positive(number: float) -> bool:
-    return 0 < number < np.inf
+        axes.plot(x, two_classes(x) * np.median(known), color="black", linewidth=2, label="two competing classes")
 
 
 def _around(axes: Axes, networks: Table, quantity: str) -> None:

@@ -9,11 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from experiments.sensitivity.networks import PORTRAITS, Draw, Trial
+from experiments.sensitivity.networks import PORTRAITS, Draw, Trial, accuracy, examples, network, test_images, trained
 from experiments.sensitivity.portraits import look_at
-from experiments.sensitivity.training import accuracy, examples, network, test_images, trained
 from experiments.statistics import Correlation, correlation
 from experiments.table import Table
 from experiments.trials import stream
@@ -24,6 +23,8 @@ from npnet.metrics import roc_auc
 from npnet.mlp import MLP
 from npnet.ranks import rank_correlation
 from npnet.sensitivity import jacobian_norms, transitions
+
+Array = NDArray[Any]
 
 # Test points at which the Jacobian is taken, and those whose translations are followed.
 NORM_POINTS, PATH_POINTS = 1000, 32
@@ -42,43 +43,37 @@ PREDICTORS: Mapping[str, str] = MappingProxyType(
 
 
 def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
-    """Train the networks of trials and measure them.
+    """Train the network of a trial and measure it.
 
     Of a network that does not classify all its training examples right, "training_accuracy" < 1, or NaN where it has
-    diverged, there is only that and "epochs". Of the others there are "training_loss" and "test_accuracy" too, and what
-    `sensitivity` returns, or `portraits.look_at` of a portrait.
+    diverged, there is only that and "epochs". Of the others there are "training_loss" and "test_accuracy" too, and
+    "gap" and what `sensitivity` returns, or of a portrait what `look_at` returns.
     """
-    return [_measured(trial, data) for trial in trials]
-
-
-def _measured(trial: Trial, data: Dataset) -> dict[str, Any]:
+    (trial,) = trials
     x, labels = examples(trial, data)
     net = network(trial, data)
     training = trained(trial, net, x, labels)
     theta = training.theta
-    result: dict[str, Any] = {
-        "epochs": len(training.history),
-        "training_accuracy": accuracy(net, theta, x, labels),
-    }
-    # NaN, of a network that diverged, is not 1 either.
+    result: dict[str, Any] = {"epochs": len(training.history), "training_accuracy": accuracy(net, theta, x, labels)}
+    # NaN is not 1 either.
     if result["training_accuracy"] != 1:
-        return result
+        return [result]
     result["training_loss"] = float(losses(net, theta, x, labels).mean(dtype=np.float64))
     result["test_accuracy"] = accuracy(net, theta, test_images(data), data.test_labels)
     if trial.part == PORTRAITS:
-        return result | look_at(trial, net, theta, x, labels, data)
+        return [result | look_at(trial, net, theta, x, labels, data)]
     result["gap"] = result["training_accuracy"] - result["test_accuracy"]
-    return result | sensitivity(net, theta, data)
+    return [result | sensitivity(net, theta, data)]
 
 
-def sensitivity(net: MLP, theta: NDArray[np.floating], data: Dataset) -> dict[str, Any]:
+def sensitivity(net: MLP, theta: Array, data: Dataset) -> dict[str, Any]:
     """What one may tell the gap by, at test images that are the same for all networks of a data set.
 
     Returns
     -------
     dict
         "jacobian": mean Frobenius norm of the derivative of the probabilities by the standardised image, over
-        NORM_POINTS images; of PATH_POINTS of them what `crossed` returns; "parameters", and "weight_norm": the
+        NORM_POINTS images; what `crossed` returns, of PATH_POINTS of them; "parameters", and "weight_norm": the
         Euclidean norm of them all; and the `per_point` numbers.
     """
     test = test_images(data)
@@ -93,13 +88,7 @@ def sensitivity(net: MLP, theta: NDArray[np.floating], data: Dataset) -> dict[st
     }
 
 
-def per_point(
-    net: MLP,
-    theta: NDArray[np.floating],
-    norms: NDArray[np.floating],
-    x: NDArray[np.floating],
-    labels: NDArray[np.integer[Any]],
-) -> dict[str, float]:
+def per_point(net: MLP, theta: Array, norms: Array, x: Array, labels: Array) -> dict[str, float]:
     """What the norm says of single points.
 
     Returns
@@ -119,7 +108,7 @@ def per_point(
     }
 
 
-def crossed(net: MLP, theta: NDArray[np.floating], images: NDArray[np.floating]) -> dict[str, Any]:
+def crossed(net: MLP, theta: Array, images: Array) -> dict[str, Any]:
     """How many linear pieces a network crosses on the paths through all `translations` of images.
 
     Returns
@@ -133,8 +122,7 @@ def crossed(net: MLP, theta: NDArray[np.floating], images: NDArray[np.floating])
     def mean(steps: int) -> float:
         return float(np.mean([transitions(net, theta, translations(image, steps)).sum() for image in images]))
 
-    steps, change = FIRST_STEPS, math.nan
-    fine = mean(steps)
+    steps, change, fine = FIRST_STEPS, math.nan, mean(FIRST_STEPS)
     while 2 * steps <= MOST_STEPS and not change < TOLERANCE:
         steps, coarse = 2 * steps, fine
         fine = mean(steps)
@@ -142,30 +130,17 @@ def crossed(net: MLP, theta: NDArray[np.floating], images: NDArray[np.floating])
     return {"transitions": fine, "steps": steps, "change": change}
 
 
-def translations(image: NDArray[np.floating], steps: int) -> NDArray[np.floating]:
+def translations(image: Array, steps: int) -> Array:
     """A closed path through all horizontal translations of an image: by 0, 1, ..., columns - 1 pixels to the right.
 
-    What leaves the right side enters at the left. Between two translations the path is a straight line.
-
-    Parameters
-    ----------
-    image
-        (..., rows, columns); all other axes are shifted together.
-    steps
-        Points from one translation, itself included, to the next, at equal distances.
-
-    Returns
-    -------
-    array
-        The points (steps x columns, pixels); after the last comes the first again.
+    What leaves the right side of an image (..., rows, columns) enters at the left. From each translation to the next
+    the path is a straight line of `steps` points, the first included. Returns the points (steps x columns, pixels).
     """
     shifted = np.stack([np.roll(image, shift, axis=-1).reshape(-1) for shift in range(image.shape[-1])])
     share = (np.arange(steps) / steps).astype(image.dtype)[:, None]
     return (shifted[:, None] + share * (np.roll(shifted, -1, axis=0) - shifted)[:, None]).reshape(-1, image.size)
 
 
-def follows_gap(
-    networks: Table, name: str, how: Callable[[ArrayLike, ArrayLike, Sequence[Any]], Correlation] = correlation
-) -> Correlation:
+def follows_gap(networks: Table, name: str, how: Callable[..., Correlation] = correlation) -> Correlation:
     """Rank correlation of a measure with the generalization gap, over networks of several architectures."""
     return how(networks[name], networks["gap"], [row["architecture"] for row in networks])

@@ -1,4 +1,4 @@
-"""The networks of the study: which there are, how much of it is run, and which of them are compared.
+"""The networks of the study: which there are, how they are trained, and which of them are compared.
 
 All are trained by SGD on the softmax cross-entropy, without biases, on a small part of a data set's training file whose
 images are standardised one by one, until every training example is classified right; those that do not get there are
@@ -15,15 +15,23 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.table import Table
 from experiments.trials import fingerprint, stream
-from npnet.data.datasets import Dataset
+from npnet.data.datasets import Dataset, corrupt_labels, subset
+from npnet.data.images import standardised, wrapped_shifts
 from npnet.errors import ArgumentError, DataError
+from npnet.fast import Training, forward, train
+from npnet.metrics import evaluate
+from npnet.mlp import MLP
+from npnet.schedules import EarlyStopping
+from npnet.training import SGD
 
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 SWEEP, PAIRS, PORTRAITS = ("sweep", "pairs", "portraits")
@@ -36,44 +44,28 @@ CLASSES = 10
 SHIFT = 4  # pixels
 # Gains of the portraits' initial weights, and a learning rate that each bears.
 PORTRAIT_GAINS: Mapping[float, float] = MappingProxyType({1.0: 0.05, 1.4: 0.01})
+# A portrait's loss on its training examples, at which it is certain of them.
+CERTAIN = 3e-4
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One network: its part of the study, data (see `experiments.trials.fingerprint`), architecture and training.
-
-    Attributes
-    ----------
-    seed
-        Of all draws; it also tells the sweep's networks apart, and what belongs to one pair.
-    depth, width, activation
-        Hidden layers, and units in each.
-    gain
-        Of the initial weights: their variance is gain² 2 / fan_in for relu and relu6, gain² / fan_in for the others.
-    batch
-        Examples a step; None for all.
-    examples
-        Training images.
-    random_labels
-        Whether a label is right only as often as chance would have it.
-    copies
-        Shifted copies of each training image that are added to it, by up to SHIFT pixels each way.
-    """
+    """One network: its part of the study, its architecture, and how it is trained."""
 
     part: str
     dataset: str
-    data: str
-    seed: int
-    depth: int
-    width: int
+    data: str  # see `experiments.trials.fingerprint`
+    seed: int  # of all draws; it also tells the sweep's networks apart, and what belongs to one pair
+    depth: int  # hidden layers
+    width: int  # units in each
     activation: str
-    gain: float
+    gain: float  # of the initial weights: variance gain² 2 / fan_in for relu and relu6, gain² / fan_in for the others
     learning_rate: float
-    batch: int | None
-    examples: int
+    batch: int | None  # examples a step; None for all
+    examples: int  # training images
     momentum: float = 0.0
-    random_labels: bool = False
-    copies: int = 0
+    random_labels: bool = False  # whether a label is right only as often as chance would have it
+    copies: int = 0  # shifted copies of each training image that are added to it, by up to SHIFT pixels each way
 
     @property
     def architecture(self) -> tuple[int, int, str]:
@@ -83,35 +75,27 @@ class Trial:
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the study is run: networks of the sweep for each data set, pairs for each factor, portraits.
+    """How much of the study is run."""
 
-    `examples` are the training images of the sweep's networks and of the portraits, `pair_examples` those of the
-    pairs. So many networks of an architecture as `block` says follow one another in the sweep.
-    """
-
-    networks: int
-    pairs: int
-    portraits: int
-    examples: int = 2000
+    networks: int  # of the sweep, on each data set
+    pairs: int  # for each factor
+    portraits: int  # for each gain of the initial weights
+    examples: int = 2000  # training images of the sweep's networks and of the portraits
     pair_examples: int = 1000
-    block: int = 8  # enough for a rank correlation within an architecture
+    block: int = 8  # so many of an architecture follow one another, enough for a rank correlation
 
 
 QUICK, DEFAULT, FULL = Scale(16, 3, 1, 300, 150, block=2), Scale(80, 42, 2), Scale(700, 44, 3)
 
 
 class Factor(NamedTuple):
-    """What the second network of a pair has that the first has not, and both sides in words.
-
-    The paper finds that one side generalizes worse and has the larger Jacobian norm, and where `transitions_too` says
-    so more transitions.
-    """
+    """What the second network of a pair has that the first has not, both sides in words, and what is published."""
 
     change: Mapping[str, Any]
     first: str
     second: str
-    second_is_worse: bool = True
-    transitions_too: bool = True
+    second_is_worse: bool = True  # generalizes worse and has the larger Jacobian norm, else the first
+    transitions_too: bool = True  # that side has more transitions as well
 
 
 FACTORS: Mapping[str, Factor] = MappingProxyType(
@@ -140,12 +124,11 @@ class Draw(IntEnum):
 
 
 def networks(scale: Scale, data: Mapping[str, Dataset], table: Table) -> list[Trial]:
-    """The sweep on all data sets, the pairs and portraits on the first; raises what `check` raises."""
+    """All of them, once: the sweep on all data sets, the pairs and portraits on the first; see `check`."""
     check(data.values(), scale)
     named = [(name, fingerprint(each.checksums)) for name, each in data.items()]
-    everywhere = [trial for each in named for trial in sweep(*each, scale)]
-    # The first of a pair is there for every factor.
-    return list(dict.fromkeys([*everywhere, *pairs(*named[0], scale), *portraits(*named[0], scale)]))
+    swept = [trial for each in named for trial in sweep(*each, scale)]
+    return list(dict.fromkeys([*swept, *pairs(*named[0], scale), *portraits(*named[0], scale)]))
 
 
 def sweep(dataset: str, data: str, scale: Scale) -> list[Trial]:
@@ -206,35 +189,83 @@ def cost(trial: Trial) -> float:
 
 
 def check(datasets: Iterable[Dataset], scale: Scale) -> None:
-    """Raise an error unless there are classes 0 to 9 in both files of each data set, and images enough to draw from.
-
-    Raises
-    ------
-    ArgumentError
-        For more examples than there are training images, or less than three of a class, which an ellipse goes through.
-    DataError
-        For other classes, or fewer training images than a pair is trained on.
-    """
+    """Raise an error unless there are classes 0 to 9 in both files of each data set, and images enough to draw from."""
     for data in datasets:
         for part, labels in (("training", data.train_labels), ("test", data.test_labels)):
-            if wrong := sorted(set(range(CLASSES)).symmetric_difference(np.unique(labels).tolist())):
-                found = f"{'no' if wrong[0] < CLASSES else 'the'} label {wrong[0]} in the {part} file"
-                raise DataError(f"{data.name}: found {found}, expected all of 0 to 9")
+            if (found := np.unique(labels).tolist()) != list(range(CLASSES)):
+                raise DataError(f"{data.name}: found the labels {found} in the {part} file, expected all of 0 to 9")
         n = len(data.train_labels)
-        if scale.examples > n:
-            images = f"{n}, the training images of {data.name}"
-            raise ArgumentError(f"--examples: found {scale.examples}, expected at most {images}")
-        # A class has its share of the examples, rounded down at worst.
+        # An ellipse goes through three of a class, which has its share of the examples, rounded down at worst.
         least = math.ceil(3 * n / np.bincount(data.train_labels).min())
-        if scale.examples < least:
-            found = f"found {scale.examples}, expected at least {least}"
-            raise ArgumentError(f"--examples: {found}, three images of each class")
+        if not least <= scale.examples <= n:
+            wanted = f"expected {least}, three images of each class, to {n}, all training images of {data.name}"
+            raise ArgumentError(f"--examples: found {scale.examples}, {wanted}")
         if scale.pair_examples > n:
             wanted = f"expected at least {scale.pair_examples}, on which the pairs are trained"
             raise DataError(f"{data.name}: found {n} training images, {wanted}")
 
 
-def swept(table: Table) -> dict[str, Table]:
+def examples(trial: Trial, data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.integer[Any]]]:
+    """What a trial is trained on: standardised images, their shifted copies included, and labels."""
+    chosen = subset(data.train_labels, trial.examples, stream(Draw.EXAMPLES, trial.seed))
+    images = data.train_images[chosen]
+    labels: NDArray[np.integer[Any]] = data.train_labels[chosen]
+    if trial.random_labels:
+        share = (CLASSES - 1) / CLASSES
+        labels = corrupt_labels(labels, share, CLASSES, stream(Draw.LABELS, trial.seed))
+    if trial.copies:
+        copies = wrapped_shifts(np.concatenate([images] * trial.copies), SHIFT, stream(Draw.SHIFTS, trial.seed))
+        images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + trial.copies)
+    return standardised(images), labels
+
+
+@lru_cache(maxsize=2)
+def test_images(data: Dataset) -> NDArray[np.float32]:
+    """All test images, standardised and flat, (n, pixels)."""
+    return standardised(data.test_images).reshape(len(data.test_images), -1)
+
+
+def network(trial: Trial, data: Dataset) -> MLP:
+    """The trial's architecture, without biases."""
+    hidden = (trial.width,) * trial.depth
+    return MLP((data.train_images[0].size, *hidden, CLASSES), trial.activation, "softmax", bias=False)
+
+
+def initial_theta(trial: Trial, net: MLP) -> NDArray[np.floating]:
+    """Weights of the variance that `Trial` says."""
+    scale = 1.0 if trial.activation.startswith(RELU) else math.sqrt(1 / 2)
+    return net.init(stream(Draw.WEIGHTS, trial.seed), "he", trial.gain * scale)
+
+
+def accuracy(net: MLP, theta: NDArray[np.floating], x: NDArray[Any], labels: NDArray[np.integer[Any]]) -> float:
+    """Share of the examples whose largest logit is that of their label."""
+    return evaluate(labels, forward(net, theta, x), ["accuracy"])["accuracy"]
+
+
+def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> Training:
+    """Train until every example is classified right; portraits until the training loss is CERTAIN as well.
+
+    An epoch in which none was misclassified when its batch was visited tells that this may be so. If some are after it,
+    its own steps have spoilt them, and training goes on as if it had not ended. It is given up after the most epochs,
+    or a fifth of them without becoming better.
+    """
+    most = {SWEEP: 120, PAIRS: 50 if trial.copies else 400, PORTRAITS: 500}[trial.part] if trial.batch else 1000
+    stop = EarlyStopping("train_accuracy", most // 5, larger_is_better=True, enough=1.0)
+    if trial.part == PORTRAITS:
+        stop = EarlyStopping("train_loss", most // 5, enough=CERTAIN)
+    sgd = SGD(most, trial.learning_rate, trial.batch and min(trial.batch, len(x)), momentum=trial.momentum, stop=stop)
+    rng = stream(Draw.BATCHES, trial.seed) if trial.batch else None
+    train_on = partial(train, net, x=x, y=labels, sgd=sgd, rng=rng, metrics=("accuracy",))
+    training = train_on(initial_theta(trial, net))
+    while stop.suffices(training.history[-1][stop.metric]) and accuracy(net, training.theta, x, labels) != 1:
+        left = most - len(training.history)
+        if not left:
+            break
+        training = train_on(training, epochs=left)
+    return training
+
+
+def by_title(table: Table) -> dict[str, Table]:
     """The sweep's networks of each data set, by its title."""
     # Without any there is still an empty panel to draw.
     rows = table.where(part=SWEEP).by("dataset") or {"mnist": Table()}
@@ -242,8 +273,8 @@ def swept(table: Table) -> dict[str, Table]:
 
 
 def fitted(table: Table) -> dict[str, Table]:
-    """The sweep's networks of each data set, by its title, that classify all their training examples right."""
-    return {title: rows.where(training_accuracy=1) for title, rows in swept(table).items()}
+    """Those of them that classify all their training examples right."""
+    return {title: rows.where(training_accuracy=1) for title, rows in by_title(table).items()}
 
 
 def paired(table: Table, factor: str) -> tuple[Table, int]:

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.sensitivity.networks import CLASSES, Draw, Trial
-from experiments.sensitivity.training import initial_theta, test_images
+from experiments.sensitivity.networks import CLASSES, Draw, Trial, initial_theta, test_images
 from experiments.trials import stream
 from npnet.backprop import losses
 from npnet.data.datasets import Dataset
