@@ -9,8 +9,10 @@ import dataclasses
 import numpy as np
 
 from experiments.plots import count
-from experiments.sensitivity import figures, figures_portraits, networks
+from experiments.sensitivity import networks
 from experiments.sensitivity.claims import CLAIMS
+from experiments.sensitivity.figures import detection, gap, pairs, predictors, size, unfitted, within
+from experiments.sensitivity.figures_portraits import plane, points, trajectories
 from experiments.sensitivity.measures import PREDICTORS, follows_gap, measure
 from experiments.sensitivity.networks import FACTORS, PAIRS, PORTRAITS, SWEEP, by_title, fitted, paired
 from experiments.statistics import correlation_within
@@ -18,29 +20,34 @@ from experiments.study import Study
 from experiments.table import Table
 
 _MEASURES = (
-    *("epochs", "training_accuracy", "training_loss", "test_accuracy", "gap"),
-    *("jacobian", "transitions", "steps", "change", "parameters", "weight_norm"),
-    *("norm_and_loss", "norm_finds_errors", "doubt_finds_errors"),
+    *("epochs", "training_accuracy", "training_loss", "test_accuracy", "gap", "jacobian", "transitions", "steps"),
+    *("change", "parameters", "weight_norm", "norm_and_loss", "norm_finds_errors", "doubt_finds_errors"),
 )
 
 
 def sample(table: Table) -> str:
     """How many networks there are, of which kinds, and on how many images they are trained."""
-    sweep, pairs, portraits = (table.where(part=part) for part in (SWEEP, PAIRS, PORTRAITS))
-    lost = len(portraits) - len(portraits.where(training_accuracy=1))
+    sweep, paired_ones, portraits = (table.where(part=part) for part in (SWEEP, PAIRS, PORTRAITS))
     return (
-        f"{count(len(table), 'network')}, of which {len(table.where(training_accuracy=1)):,} classify all their "
-        f"training images right: {len(sweep):,} in the sweep on {' and '.join(by_title(table))}, with "
-        f"{figures.images(sweep)} training images each, {len(pairs)} in {len(set(pairs['seed'].tolist()))} pairs for "
-        f"each of {len(FACTORS)} factors, with {figures.images(pairs)}, and {count(len(portraits), 'portrait')}, of "
-        f"which {lost} did not fit."
+        f"There are {count(len(table), 'network')}, of which {_fit(table):,} classify all their training images right: "
+        f"{_fit(sweep):,} of {len(sweep):,} in the sweep on {' and '.join(by_title(table))} ({_images(sweep)} images "
+        f"each), {_fit(paired_ones)} of {len(paired_ones)} in the pairs ({_images(paired_ones)} images each), and "
+        f"{_fit(portraits)} of {count(len(portraits), 'portrait')}."
     )
+
+
+def _fit(table: Table) -> int:
+    return len(table.where(training_accuracy=1))
+
+
+def _images(table: Table) -> str:
+    return " or ".join(f"{size:,}" for size in sorted(set(table["examples"].tolist()))) or "no"
 
 
 def summary(table: Table) -> str:
     """The rank correlations with the gap, as a table in Markdown."""
     lines = [
-        f"{len(table.where(training_accuracy=1)):,} of the networks classify all their training examples right. "
+        f"{_fit(table):,} of the networks classify all their training examples right. "
         "Spearman's rank correlation with the generalization gap, over all networks of the sweep and, averaged, within "
         "each architecture (95 % intervals by the bootstrap):",
         "",
@@ -50,8 +57,7 @@ def summary(table: Table) -> str:
     for title, rows in fitted(table).items():
         for name, words in PREDICTORS.items():
             within = follows_gap(rows, name, correlation_within)
-            same = np.isnan([within.value, within.low]).all()
-            told = "the same within each" if same else str(within)
+            told = "the same within each" if np.isnan(within.low) else within
             lines.append(f"| {title} | {words} | {follows_gap(rows, name)} | {told} |")
     return "\n".join(lines) + "\n"
 
@@ -61,16 +67,16 @@ def listed(table: Table) -> str:
     sweep = table.where(part=SWEEP)
     rows = [*sweep.where(training_accuracy=1), *sweep.where(training_accuracy=lambda accuracy: accuracy != 1)]
     for factor in FACTORS:
-        pairs, _ = paired(table, factor)
-        rows += [pair[side] | {"factor": factor} for side in ("first", "second") for pair in pairs]
+        both, _ = paired(table, factor)
+        rows += [pair[side] | {"factor": factor} for side in ("first", "second") for pair in both]
     return Table(rows).csv("factor", *(field.name for field in dataclasses.fields(networks.Trial)), *_MEASURES)
 
 
 STUDY = Study(
     title="Sensitivity and generalization",
     introduction='R. Novak and others, "Sensitivity and Generalization in Neural Networks: an Empirical Study" (ICLR '
-    "2018, arXiv 1802.08760), claim that networks generalize the better the less sensitive they are to their input: the "
-    "smaller the Jacobian norm of their probabilities at test images, and the fewer of their linear pieces a path "
+    "2018, arXiv 1802.08760), claim that networks generalize the better the less sensitive they are to their input: "
+    "the smaller the Jacobian norm of their probabilities at test images, and the fewer of their linear pieces a path "
     "through images crosses. Sensitivity would be least near training images, and largest at the test images that a "
     "network gets wrong. Here this is asked of many networks that are drawn at random and trained on a few images, of "
     "pairs that differ in one thing, and of a few deep networks. Each claim is judged by a rule, stated with it, that "
@@ -86,18 +92,7 @@ STUDY = Study(
     networks={"networks": networks.networks},
     measure=measure,
     cost=networks.cost,
-    figures=(
-        figures.gap,
-        figures.predictors,
-        figures.size,
-        figures.within,
-        figures.unfitted,
-        figures.pairs,
-        figures_portraits.trajectories,
-        figures_portraits.plane,
-        figures_portraits.points,
-        figures.detection,
-    ),
+    figures=(gap, predictors, size, within, unfitted, pairs, trajectories, plane, points, detection),
     claims=CLAIMS,
     sample=sample,
     summary=summary,

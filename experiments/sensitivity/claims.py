@@ -2,20 +2,17 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments import statistics
 from experiments.claims import Claim, Judgement, verdict
 from experiments.plots import count
 from experiments.sensitivity.measures import PREDICTORS, follows_gap
-from experiments.sensitivity.networks import FACTORS, PORTRAIT_GAINS, PORTRAITS, fitted, paired
+from experiments.sensitivity.networks import FACTORS, PORTRAIT_GAINS, PORTRAITS, Array, fitted, paired
 from experiments.sensitivity.portraits import DIFFERENT, KINDS, RANDOM, SAME
 from experiments.table import Table
 
-Array = NDArray[Any]
 Judged = tuple[str, bool]  # what was measured, and whether it is as claimed
 
 DIP, FLAT = 2.0, 1.0  # orders of magnitude
@@ -49,39 +46,38 @@ def _known(found: statistics.Correlation) -> bool:
 def _moves(factor: str, table: Table) -> Judgement:
     pairs, lost = paired(table, factor)
     _, one, other, second_is_worse, _ = FACTORS[factor]
-    gap, norm = (pairs["second", name] - pairs["first", name] for name in ("gap", "jacobian"))
+    gap, norm = (pairs["worse", name] - pairs["better", name] for name in ("gap", "jacobian"))
     about = (
         f"{len(pairs)} pairs ({lost} more in which one does not fit) of {one} and {other}, larger with "
-        f"{other if second_is_worse else one}: mean gap {_means(pairs, factor, 'gap')}, Jacobian norm in "
-        f"{_larger(pairs, factor, 'jacobian')}, transitions in {_larger(pairs, factor, 'transitions')}; gap and norm "
-        f"move the same way in {np.count_nonzero(gap * norm > 0)} of {len(pairs)}"
+        f"{other if second_is_worse else one}: mean gap {_means(pairs, 'gap')}, Jacobian norm in "
+        f"{_larger(pairs, 'jacobian')}, transitions in {_larger(pairs, 'transitions')}; gap and norm move the same way "
+        f"in {np.count_nonzero(gap * norm > 0)} of {len(pairs)}"
     )
     found, only_if, as_claimed = {}, {}, False
     for depth, rows in sorted(pairs.by("depth").items()):
         deeper = Table(row for row in pairs if row["depth"] >= depth)
-        as_claimed |= all(_larger(deeper, factor, name).upwards for name in ("gap", "jacobian"))
+        as_claimed |= _larger(deeper, "gap").upwards and _larger(deeper, "jacobian").upwards
         layers = count(depth, "hidden layer")
-        found[layers] = f"gap {_means(rows, factor, 'gap')}, norm {_means(rows, factor, 'jacobian')}", as_claimed
+        found[layers] = f"gap {_means(rows, 'gap')}, norm {_means(rows, 'jacobian')}", as_claimed
         only_if[layers] = f"there are at least {depth} hidden layers"
     return verdict(found, only_if, about=about, few=len(pairs) < statistics.FEWEST_PAIRS)
 
 
 def _transitions_agree(table: Table) -> Judgement:
-    tests = {factor: _larger(paired(table, factor)[0], factor, "transitions") for factor in FACTORS}
+    tests = {factor: _larger(paired(table, factor)[0], "transitions") for factor in FACTORS}
     found = {name: (str(test), test.upwards == FACTORS[name].transitions_too) for name, test in tests.items()}
     few = any(test.pairs < statistics.FEWEST_PAIRS for test in tests.values())
     return verdict(found, about="larger on the side published to be worse", few=few)
 
 
-def _larger(pairs: Table, factor: str, name: str) -> statistics.SignTest:
+def _larger(pairs: Table, name: str) -> statistics.SignTest:
     """In how many pairs a measure is larger on the side published to generalize worse."""
-    difference = pairs["second", name] - pairs["first", name]
-    return statistics.sign_test(difference if FACTORS[factor].second_is_worse else -difference)
+    return statistics.sign_test(pairs["worse", name] - pairs["better", name])
 
 
-def _means(pairs: Table, factor: str, name: str) -> str:
+def _means(pairs: Table, name: str) -> str:
     first, second = (pairs[side, name].mean() if pairs else np.nan for side in ("first", "second"))
-    return f"{first:.3f} and {second:.3f}, larger in {_larger(pairs, factor, name)}"
+    return f"{first:.3f} and {second:.3f}, larger in {_larger(pairs, name)}"
 
 
 def _by_gain(about: str, judge: Callable[[Table], Judged], table: Table) -> Judgement:
@@ -129,12 +125,9 @@ def _sparse(networks: Table) -> Judged:
 def _where_wrong(judge: Callable[[Table], Judged], table: Table) -> Judgement:
     """Judge, on every data set, the networks that misclassify some of the test points."""
     found = {title: networks.where(norm_finds_errors=np.isfinite) for title, networks in fitted(table).items()}
-    if min(map(len, found.values())) < statistics.FEWEST_PAIRS:
-        counts = {
-            title: (f"{len(networks)} networks that misclassify something", False) for title, networks in found.items()
-        }
-        return verdict(counts, few=True)
-    return verdict({title: judge(networks) for title, networks in found.items()})
+    few = min(map(len, found.values())) < statistics.FEWEST_PAIRS
+    nothing = ("no network misclassifies something", False)
+    return verdict({title: judge(known) if known else nothing for title, known in found.items()}, few=few)
 
 
 def _finds_errors(networks: Table) -> Judged:
@@ -177,16 +170,14 @@ def _largest_are_wrong(norm: Array, loss: Array, wrong: Array) -> Judged:
 _SWEEP = partial(Claim, group="Over many networks that fit their training examples")
 _PAIRS = partial(Claim, group="What helps, and what hurts", figures=("pairs",))
 _PATHS = partial(Claim, group="On and off the data manifold", figures=("trajectories",))
-_POINTS = partial(Claim, group="At single test points")
+_POINTS = partial(Claim, group="At single test points", figures=("points",))
 _FOLLOWS = "holds if the 95 % interval of Spearman's rank correlation lies above 0 on every data set"
 _SIGNIFICANT = f"in significantly more than half of the pairs (sign test, p < {statistics.SIGNIFICANT})"
 _ONLY_IF = "holds only if the initial weights have a gain if it is so for the networks of that gain"
 _DIPS = "orders of magnitude from the peaks to the anchors, median over ellipses"
 _AREA = "the area under the ROC curve with which it tells misclassified test points from others"
 _LOSSES = "median norm of points with a loss below ln 2 / 2, around ln 2, above 2 ln 2, for each portrait"
-_LARGEST = (
-    f"mistakes among the {100 * MOST:g} % of points with the largest norms, and with tiny norms, for each portrait"
-)
+_LARGEST = f"mistakes among the {100 * MOST:g} % of points with the largest norms, and mistakes with tiny ones"
 
 CLAIMS: tuple[Claim, ...] = (
     _SWEEP(
@@ -230,9 +221,8 @@ CLAIMS: tuple[Claim, ...] = (
         _PAIRS(
             statement=f"{what} the generalization gap and the Jacobian norm",
             published=f"so on CIFAR-10, in a figure{number}",
-            rule="holds if both the gap and the Jacobian norm are larger on the side published to generalize worse "
-            f"{_SIGNIFICANT}; holds only if there are at least d hidden layers if that is so for the pairs with d or "
-            "more",
+            rule=f"holds if both are larger on the side published to generalize worse {_SIGNIFICANT}; holds only if "
+            "there are at least d hidden layers if it is so for the pairs with d or more",
             judge=partial(_moves, factor),
         )
         for factor, what, number in (
@@ -267,8 +257,8 @@ CLAIMS: tuple[Claim, ...] = (
         statement="On an ellipse through three random points the Jacobian norm is flat, and higher than on ellipses "
         "through training examples",
         published="3e4 to 4e4 all along",
-        rule=f"holds if the norm at the three is less than {FLAT:g} order of magnitude below the peaks between them, "
-        f"and the median norm along these ellipses is above that along the others; {_ONLY_IF}",
+        rule=f"holds if the norm at the three is in the median less than {FLAT:g} order of magnitude below the peaks "
+        f"between them, and the median norm along these ellipses is above that along the others; {_ONLY_IF}",
         judge=partial(_by_gain, f"{_DIPS} through random points, and median norm", _flat_and_high),
     ),
     _PATHS(
@@ -308,7 +298,6 @@ CLAIMS: tuple[Claim, ...] = (
         rule="holds if its median over points with a loss between half and twice ln 2 is above those over points of "
         f"smaller and of larger loss, in every portrait; {_ONLY_IF}",
         judge=partial(_by_gain, _LOSSES, partial(_at_points, _peaks_at_ln2)),
-        figures=("points",),
     ),
     _POINTS(
         statement="Test points of the largest Jacobian norms are mostly mistakes, and some mistakes have tiny norms",
@@ -316,6 +305,5 @@ CLAIMS: tuple[Claim, ...] = (
         rule=f"holds if more than half of the {100 * MOST:g} % of points with the largest norms are misclassified, and "
         f"some mistakes have less than the median norm of points classified right, in every portrait; {_ONLY_IF}",
         judge=partial(_by_gain, _LARGEST, partial(_at_points, _largest_are_wrong)),
-        figures=("points",),
     ),
 )

@@ -49,8 +49,8 @@ def within(table: Table) -> tuple[Figure, str]:
     for title, networks in fitted(table).items():
         large = [(each, group) for each, group in networks.by("architecture").items() if len(group) >= FEWEST]
         # Equally many in the order of depth, width and activation.
-        large.sort(key=lambda found: (-len(found[1]), found[0][:2], ACTIVATIONS.index(found[0][2])))
-        row = [(f"{title}: {d} x {w} {_words(a)}", group, "jacobian") for (d, w, a), group in large]
+        large.sort(key=lambda found: (-len(found[1]), found[0][:2], list(ACTIVATIONS).index(found[0][2])))
+        row = [(f"{title}: {d} x {w} {ACTIVATIONS[a]}", group, "jacobian") for (d, w, a), group in large]
         rows.append([*row, *[(title, Table(), "jacobian")] * _ARCHITECTURES][:_ARCHITECTURES])
     return _against(rows), (
         "Generalization gap against mean Jacobian norm, each panel for networks of one architecture (hidden layers x "
@@ -94,14 +94,14 @@ def unfitted(table: Table) -> tuple[Figure, str]:
     sweep = by_title(table)
     drawing, grid = panels(1, len(sweep), panel=(7.0, 4.6))
     for axes, (title, networks) in zip(grid[0], sweep.items(), strict=True):
-        share, texts = np.full((len(ACTIVATIONS), len(DEPTHS)), np.nan), []
-        for row, activation in enumerate(ACTIVATIONS):
-            cells = [networks.where(activation=activation, depth=depth) for depth in DEPTHS]
-            fit = [len(cell.where(training_accuracy=1)) for cell in cells]
-            share[row] = [100 * n / len(cell) if cell else np.nan for n, cell in zip(fit, cells, strict=True)]
-            texts.append([f"{n} of {len(cell)}" if cell else "none" for n, cell in zip(fit, cells, strict=True)])
-        names = [_words(each) for each in ACTIVATIONS]
-        image = matrix(axes, share, texts, names, [str(depth) for depth in DEPTHS], lowest=0, highest=100)
+        cells = [
+            [networks.where(activation=name, depth=depth)["training_accuracy"] == 1 for depth in DEPTHS]
+            for name in ACTIVATIONS
+        ]
+        share = np.array([[100 * cell.mean() if cell.size else np.nan for cell in row] for row in cells])
+        texts = [[f"{cell.sum()} of {cell.size}" if cell.size else "none" for cell in row] for row in cells]
+        names, depths = list(ACTIVATIONS.values()), [str(depth) for depth in DEPTHS]
+        image = matrix(axes, share, texts, names, depths, lowest=0, highest=100)
         axes.set(title=title, xlabel="hidden layers")
         drawing.colorbar(image, ax=axes, label="share that fits (%)")
     return drawing, (
@@ -137,8 +137,7 @@ def pairs(table: Table) -> tuple[Figure, str]:
         "network of the vertical axis has more. Grey: where the paper finds the dots, the side that generalizes worse "
         "has more; of the transitions of full batches it does not find it. Shifted copies: "
         f"{FACTORS['augmentation'].change['copies']} of each image, by up to {SHIFT} pixels each way. Pairs of which "
-        f"both networks fit their training examples, n: {sizes}; {sum(lost for _, lost in found.values())} pairs more "
-        f"do not. Training images: {images(table.where(part=PAIRS))}."
+        f"both networks fit, n: {sizes}; {sum(lost for _, lost in found.values())} pairs more do not."
     )
 
 
@@ -162,31 +161,20 @@ def detection(table: Table) -> tuple[Figure, str]:
     )
 
 
-def images(networks: Table) -> str:
-    """How many training images they have: "2,000"."""
-    return " or ".join(f"{size:,}" for size in sorted(set(networks["examples"].tolist()))) or "none"
-
-
 def _counts(table: Table) -> str:
     """The sample size of the sweep, for a caption."""
     fit = fitted(table)
     return "; ".join(
-        f"{title}: n = {count(len(fit[title]), 'network')}, {len(every) - len(fit[title]):,} more did not fit, "
-        f"{images(every)} training images"
+        f"{title}: n = {count(len(fit[title]), 'network')}, {len(every) - len(fit[title]):,} more did not fit"
         for title, every in by_title(table).items()
     )
-
-
-def _words(activation: str) -> str:
-    """As a person writes it."""
-    return activation.replace("_", " ")
 
 
 def _against(rows: Sequence[Sequence[tuple[str, Table, str]]]) -> Figure:
     """Generalization gap against a measure in panels with a heading each, a dot per network of the given ones."""
     drawing, grid = panels(len(rows), len(rows[0]), panel=(6.0, 4.8))
     for axes, (heading, networks, name) in zip(grid.flat, itertools.chain(*rows), strict=True):
-        dots(axes, {_words(each): networks.where(activation=each) for each in ACTIVATIONS}, name, "gap", "x")
+        dots(axes, {word: networks.where(activation=each) for each, word in ACTIVATIONS.items()}, name, "gap", "x")
         if not networks:
             say(axes, "no network,\nor too few, fit their\ntraining images")
         log_ticks(axes, "x")

@@ -4,16 +4,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from experiments.plots import count, dots, drawable, legend, look, say
 from experiments.sensitivity.figures import UNFITTED
-from experiments.sensitivity.networks import PORTRAITS
-from experiments.sensitivity.portraits import ANGLES, ELLIPSES, KINDS, MARGIN
+from experiments.sensitivity.networks import PORTRAITS, Array
+from experiments.sensitivity.portraits import ANGLES, ELLIPSES, KINDS, MARGIN, POINTS
 from experiments.style import panels
 from experiments.table import Table
-
-Floats = NDArray[np.float64]
 
 _QUANTITIES = {"norm": r"Jacobian norm $\|J\|_F$", "density": "transitions to the next angle"}
 _ANCHORS = {0: "0", 1 / 3: "1/3", 1: "1", 5 / 3: "5/3", 2: "2"}  # multiples of pi
@@ -83,11 +80,9 @@ def points(table: Table) -> tuple[Figure, str]:
     """Norm against loss of single test images, for the first network of each gain, with the curve of two classes."""
     portraits = _by_gain(table)
     drawing, grid = panels(1, max(1, len(portraits)), panel=(7.5, 5.8))
-    shown = 0
     for axes, (gain, networks) in zip(grid.flat, portraits.items(), strict=False):
         found = networks.rows[0]["points"]
-        shown = len(found["norm"])
-        _scatter(axes, Table({name: found[name][point] for name in found} for point in range(shown)))
+        _scatter(axes, Table(dict(zip(found, values, strict=True)) for values in zip(*found.values(), strict=True)))
         axes.set_title(f"initial weights x {gain:g}")
     for axes in grid.flat:
         axes.set(xscale="log", yscale="log", xlabel="loss of a test image (nats)")
@@ -96,7 +91,7 @@ def points(table: Table) -> tuple[Figure, str]:
     grid[0, 0].set_ylabel(r"Jacobian norm $\|J\|_F$ at it")
     legend(drawing, grid.flat, ncols=4)
     return drawing, (
-        f"Jacobian norm against cross-entropy loss at {shown:,} single test images, for the first network of each gain "
+        f"Jacobian norm against cross-entropy loss at {POINTS:,} single test images, for the first network of each gain "
         "of the initial weights. Curve: what two competing classes would give, sqrt(2) s (1 - s) g, where s = "
         "exp(-loss) and g the norm of the gradient of the difference of their logits, here the median of norm / "
         "(sqrt(2) s (1 - s)) over the images that are classified right. It is highest at loss = ln 2 (dashed). "
@@ -104,7 +99,7 @@ def points(table: Table) -> tuple[Figure, str]:
     )
 
 
-def two_classes(loss: Floats) -> Floats:
+def two_classes(loss: Array) -> Array:
     """sqrt(2) s (1 - s), s = exp(-loss): the norm of the Jacobian with two classes whose logits differ by a unit."""
     return np.asarray(np.sqrt(2) * np.exp(-loss) * -np.expm1(-loss))
 
@@ -127,11 +122,9 @@ def _around(axes: Axes, networks: Table, quantity: str) -> None:
     """Lower quartile, median and upper quartile over the ellipses at each angle; of each the median over networks."""
     for number, kind in enumerate(KINDS):
         found = np.median(networks["ellipses", kind, quantity], axis=0)
-        angles = 2 * np.arange(found.shape[1] + 1) / found.shape[1]
         low, middle, high = np.column_stack([found, found[:, :1]])  # closed
-        if quantity == "density":
-            # What is counted lies between two angles.
-            angles = angles + angles[1] / 2
+        # What is counted lies between two angles.
+        angles = 2 * (np.arange(len(low)) + 0.5 * (quantity == "density")) / (len(low) - 1)
         axes.fill_between(angles, low, high, color=look(number)["color"], alpha=0.15, linewidth=0)
         axes.plot(angles, middle, **look(number), label=kind, linewidth=2, markersize=7, markevery=(4 * number, 12))
 

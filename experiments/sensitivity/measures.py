@@ -4,14 +4,12 @@ Source of the measures: Novak et al. 2018, arXiv 1802.08760.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from experiments.sensitivity.networks import PORTRAITS, Draw, Trial, accuracy, examples, network, test_images, trained
+from experiments.sensitivity.networks import PORTRAITS, Array, Draw, Trial, accuracy, examples, fit, network, test_set
 from experiments.sensitivity.portraits import look_at
 from experiments.statistics import Correlation, correlation
 from experiments.table import Table
@@ -24,22 +22,18 @@ from npnet.mlp import MLP
 from npnet.ranks import rank_correlation
 from npnet.sensitivity import jacobian_norms, transitions
 
-Array = NDArray[Any]
-
 # Test points at which the Jacobian is taken, and those whose translations are followed.
 NORM_POINTS, PATH_POINTS = 1000, 32
 # Points between two translations of a path: at first, and at most; until the count changes by less than TOLERANCE.
 FIRST_STEPS, MOST_STEPS, TOLERANCE = 2, 32, 0.05
 # By what one may try to tell the gap, and how a person calls it: the paper's two measures, and what one tries first.
-PREDICTORS: Mapping[str, str] = MappingProxyType(
-    {
-        "jacobian": "Jacobian norm",
-        "transitions": "transitions",
-        "training_loss": "training loss",
-        "weight_norm": "norm of the weights",
-        "parameters": "number of parameters",
-    }
-)
+PREDICTORS = {
+    "jacobian": "Jacobian norm",
+    "transitions": "transitions",
+    "training_loss": "training loss",
+    "weight_norm": "norm of the weights",
+    "parameters": "number of parameters",
+}
 
 
 def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
@@ -52,14 +46,14 @@ def measure(trials: Sequence[Trial], data: Dataset) -> list[dict[str, Any]]:
     (trial,) = trials
     x, labels = examples(trial, data)
     net = network(trial, data)
-    training = trained(trial, net, x, labels)
+    training = fit(trial, net, x, labels)
     theta = training.theta
     result: dict[str, Any] = {"epochs": len(training.history), "training_accuracy": accuracy(net, theta, x, labels)}
     # NaN is not 1 either.
     if result["training_accuracy"] != 1:
         return [result]
     result["training_loss"] = float(losses(net, theta, x, labels).mean(dtype=np.float64))
-    result["test_accuracy"] = accuracy(net, theta, test_images(data), data.test_labels)
+    result["test_accuracy"] = accuracy(net, theta, test_set(data), data.test_labels)
     if trial.part == PORTRAITS:
         return [result | look_at(trial, net, theta, x, labels, data)]
     result["gap"] = result["training_accuracy"] - result["test_accuracy"]
@@ -76,7 +70,7 @@ def sensitivity(net: MLP, theta: Array, data: Dataset) -> dict[str, Any]:
         NORM_POINTS images; what `crossed` returns, of PATH_POINTS of them; "parameters", and "weight_norm": the
         Euclidean norm of them all; and the `per_point` numbers.
     """
-    test = test_images(data)
+    test = test_set(data)
     points = stream(Draw.POINTS).permutation(len(test))[:NORM_POINTS]
     norms = jacobian_norms(net, theta, test[points])
     return {

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache, partial
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,17 +32,20 @@ from npnet.mlp import MLP
 from npnet.schedules import EarlyStopping
 from npnet.training import SGD
 
+Array = NDArray[Any]
+
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 SWEEP, PAIRS, PORTRAITS = ("sweep", "pairs", "portraits")
 RELU = "relu"
-ACTIVATIONS = (RELU, "relu6", "hard_tanh", "hard_sigmoid")
+# Those with kinks, as a person writes them.
+ACTIVATIONS = {RELU: "relu", "relu6": "relu6", "hard_tanh": "hard tanh", "hard_sigmoid": "hard sigmoid"}
 DEPTHS, WIDTHS = (1, 2, 4), (50, 100, 200)
 BATCHES = (16, 32, 64, 128)
 MOMENTA = (0.0, 0.9)
 CLASSES = 10
 SHIFT = 4  # pixels
 # Gains of the portraits' initial weights, and a learning rate that each bears.
-PORTRAIT_GAINS: Mapping[float, float] = MappingProxyType({1.0: 0.05, 1.4: 0.01})
+PORTRAIT_GAINS = {1.0: 0.05, 1.4: 0.01}
 # A portrait's loss on its training examples, at which it is certain of them.
 CERTAIN = 3e-4
 
@@ -98,14 +100,12 @@ class Factor(NamedTuple):
     transitions_too: bool = True  # that side has more transitions as well
 
 
-FACTORS: Mapping[str, Factor] = MappingProxyType(
-    {
-        "labels": Factor({"random_labels": True}, "true labels", "random labels"),
-        "augmentation": Factor({"copies": 16}, "no augmentation", "shifted copies", second_is_worse=False),
-        "nonlinearity": Factor({"activation": "hard_sigmoid"}, RELU, "hard sigmoid"),
-        "optimiser": Factor({"batch": None}, "mini-batches", "full batches", transitions_too=False),
-    }
-)
+FACTORS = {
+    "labels": Factor({"random_labels": True}, "true labels", "random labels"),
+    "augmentation": Factor({"copies": 16}, "no augmentation", "shifted copies", second_is_worse=False),
+    "nonlinearity": Factor({"activation": "hard_sigmoid"}, RELU, "hard sigmoid"),
+    "optimiser": Factor({"batch": None}, "mini-batches", "full batches", transitions_too=False),
+}
 
 
 class Draw(IntEnum):
@@ -184,8 +184,7 @@ def cost(trial: Trial) -> float:
     epochs = 25.0 if trial.batch else 200.0
     epochs *= (4 if trial.random_labels else 1) * (4 if trial.activation == "hard_sigmoid" else 1)
     weights = 784 * trial.width + (trial.depth - 1) * trial.width**2
-    looks = 3e4 if trial.part != PORTRAITS else 3e6
-    return weights * (epochs * trial.examples * (1 + trial.copies / 2) + looks)
+    return weights * (epochs * trial.examples * (1 + trial.copies / 2) + (3e6 if trial.part == PORTRAITS else 3e4))
 
 
 def check(datasets: Iterable[Dataset], scale: Scale) -> None:
@@ -198,21 +197,18 @@ def check(datasets: Iterable[Dataset], scale: Scale) -> None:
         # An ellipse goes through three of a class, which has its share of the examples, rounded down at worst.
         least = math.ceil(3 * n / np.bincount(data.train_labels).min())
         if not least <= scale.examples <= n:
-            wanted = f"expected {least}, three images of each class, to {n}, all training images of {data.name}"
-            raise ArgumentError(f"--examples: found {scale.examples}, {wanted}")
+            raise ArgumentError(f"--examples: found {scale.examples}, expected {least} to {n} with {data.name}")
         if scale.pair_examples > n:
-            wanted = f"expected at least {scale.pair_examples}, on which the pairs are trained"
-            raise DataError(f"{data.name}: found {n} training images, {wanted}")
+            raise DataError(f"{data.name}: found {n} training images, expected the {scale.pair_examples} of a pair")
 
 
-def examples(trial: Trial, data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.integer[Any]]]:
+def examples(trial: Trial, data: Dataset) -> tuple[Array, Array]:
     """What a trial is trained on: standardised images, their shifted copies included, and labels."""
     chosen = subset(data.train_labels, trial.examples, stream(Draw.EXAMPLES, trial.seed))
     images = data.train_images[chosen]
-    labels: NDArray[np.integer[Any]] = data.train_labels[chosen]
+    labels: Array = data.train_labels[chosen]
     if trial.random_labels:
-        share = (CLASSES - 1) / CLASSES
-        labels = corrupt_labels(labels, share, CLASSES, stream(Draw.LABELS, trial.seed))
+        labels = corrupt_labels(labels, 1 - 1 / CLASSES, CLASSES, stream(Draw.LABELS, trial.seed))
     if trial.copies:
         copies = wrapped_shifts(np.concatenate([images] * trial.copies), SHIFT, stream(Draw.SHIFTS, trial.seed))
         images, labels = np.concatenate([images, copies]), np.tile(labels, 1 + trial.copies)
@@ -220,29 +216,29 @@ def examples(trial: Trial, data: Dataset) -> tuple[NDArray[np.float32], NDArray[
 
 
 @lru_cache(maxsize=2)
-def test_images(data: Dataset) -> NDArray[np.float32]:
+def test_set(data: Dataset) -> Array:
     """All test images, standardised and flat, (n, pixels)."""
     return standardised(data.test_images).reshape(len(data.test_images), -1)
 
 
 def network(trial: Trial, data: Dataset) -> MLP:
     """The trial's architecture, without biases."""
-    hidden = (trial.width,) * trial.depth
-    return MLP((data.train_images[0].size, *hidden, CLASSES), trial.activation, "softmax", bias=False)
+    widths = (data.train_images[0].size, *(trial.width,) * trial.depth, CLASSES)
+    return MLP(widths, trial.activation, "softmax", bias=False)
 
 
-def initial_theta(trial: Trial, net: MLP) -> NDArray[np.floating]:
+def initial_theta(trial: Trial, net: MLP) -> Array:
     """Weights of the variance that `Trial` says."""
     scale = 1.0 if trial.activation.startswith(RELU) else math.sqrt(1 / 2)
     return net.init(stream(Draw.WEIGHTS, trial.seed), "he", trial.gain * scale)
 
 
-def accuracy(net: MLP, theta: NDArray[np.floating], x: NDArray[Any], labels: NDArray[np.integer[Any]]) -> float:
+def accuracy(net: MLP, theta: Array, x: Array, labels: Array) -> float:
     """Share of the examples whose largest logit is that of their label."""
     return evaluate(labels, forward(net, theta, x), ["accuracy"])["accuracy"]
 
 
-def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> Training:
+def fit(trial: Trial, net: MLP, x: Array, labels: Array) -> Training:
     """Train until every example is classified right; portraits until the training loss is CERTAIN as well.
 
     An epoch in which none was misclassified when its batch was visited tells that this may be so. If some are after it,
@@ -257,9 +253,8 @@ def trained(trial: Trial, net: MLP, x: NDArray[np.float32], labels: NDArray[np.i
     rng = stream(Draw.BATCHES, trial.seed) if trial.batch else None
     train_on = partial(train, net, x=x, y=labels, sgd=sgd, rng=rng, metrics=("accuracy",))
     training = train_on(initial_theta(trial, net))
-    while stop.suffices(training.history[-1][stop.metric]) and accuracy(net, training.theta, x, labels) != 1:
-        left = most - len(training.history)
-        if not left:
+    while (left := most - len(training.history)) and stop.suffices(training.history[-1][stop.metric]):
+        if accuracy(net, training.theta, x, labels) == 1:
             break
         training = train_on(training, epochs=left)
     return training
@@ -280,15 +275,17 @@ def fitted(table: Table) -> dict[str, Table]:
 def paired(table: Table, factor: str) -> tuple[Table, int]:
     """The pairs of a factor of which both networks fit, and the number of those that are lost.
 
-    A row has the "first" and the "second" network of a pair, each a row of `table`, and the "depth" of both.
+    A row has the "first" and the "second" network of a pair, each a row of `table`, which of them is published to be
+    "worse" and which "better", and their "depth".
     """
     rows = table.where(part=PAIRS)
     seconds = rows.where(**FACTORS[factor].change)
     changes = [change for each in FACTORS.values() for change in each.change.items()]
     firsts = [row for row in rows if not any(row[name] == value for name, value in changes)]
+    order = ("better", "worse") if FACTORS[factor].second_is_worse else ("worse", "better")
     both = [
-        {"depth": first["depth"], "first": first, "second": second}
-        for first, second in zip(firsts, seconds, strict=True)
-        if first["training_accuracy"] == second["training_accuracy"] == 1
+        {"depth": pair[0]["depth"], "first": pair[0], "second": pair[1], **dict(zip(order, pair, strict=True))}
+        for pair in zip(firsts, seconds, strict=True)
+        if pair[0]["training_accuracy"] == pair[1]["training_accuracy"] == 1
     ]
     return Table(both), len(seconds) - len(both)

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from experiments.sensitivity.networks import CLASSES, Draw, Trial, initial_theta, test_images
+from experiments.sensitivity.networks import CLASSES, Array, Draw, Trial, initial_theta, test_set
 from experiments.trials import stream
 from npnet.backprop import losses
 from npnet.data.datasets import Dataset
@@ -25,7 +24,6 @@ ANCHORS = (ANGLES // 6, ANGLES // 2, 5 * ANGLES // 6)
 # Planes of each network, and points along a side of a plane's picture. The picture shows the triangle with MARGIN
 # around it, and what is nearer to an anchor than NEAR counts as near; both as shares of the triangle's side.
 PLANES, SIDE, MARGIN, NEAR = 5, 108, 0.4, 0.1
-Array = NDArray[Any]
 
 
 def look_at(trial: Trial, net: MLP, theta: Array, x: Array, labels: Array, data: Dataset) -> dict[str, Any]:
@@ -40,7 +38,7 @@ def look_at(trial: Trial, net: MLP, theta: Array, x: Array, labels: Array, data:
         misclassified, of POINTS test images.
     """
     x = x.reshape(len(x), -1)
-    test = test_images(data)
+    test = test_set(data)
     chosen = stream(Draw.POINTS).permutation(len(test))[:POINTS]
     points, truth = test[chosen], data.test_labels[chosen]
     planes, pictures = {}, {}
@@ -94,14 +92,12 @@ def along(net: MLP, theta: Array, anchors: Iterator[Array]) -> dict[str, Any]:
         angles, (3, ANGLES), and "density" the same of the transitions from one to the next, counted in STEPS steps.
         And lists, a number for each ellipse, with orders = log10 of the norm: "level", the median order along it;
         "anchors", the mean order at the anchors; "peaks", the mean of the largest orders between one anchor and the
-        next; "transitions", and "coarse", the transitions that half as many steps see.
+        next; "transitions".
     """
-    norms, steps, coarse = [], [], []
+    norms, steps = [], []
     for a, b, c in anchors:
         norms.append(jacobian_norms(net, theta, ellipse(a, b, c, ANGLES)))
-        path = ellipse(a, b, c, STEPS)
-        steps.append(transitions(net, theta, path))
-        coarse.append(transitions(net, theta, path[::2]).sum())
+        steps.append(transitions(net, theta, ellipse(a, b, c, STEPS)))
     norm, counts = np.array(norms, dtype=np.float64), np.array(steps)
     density = counts.reshape(len(counts), ANGLES, -1).sum(axis=2)
     with np.errstate(divide="ignore"):
@@ -115,11 +111,10 @@ def along(net: MLP, theta: Array, anchors: Iterator[Array]) -> dict[str, Any]:
         "anchors": orders[:, ANCHORS].mean(axis=1).tolist(),
         "peaks": np.mean([arc.max(axis=1) for arc in arcs], axis=0).tolist(),
         "transitions": counts.sum(axis=1).tolist(),
-        "coarse": np.array(coarse).tolist(),
     }
 
 
-def plane(net: MLP, theta: Array, a: Array, b: Array, c: Array) -> NDArray[np.int64]:
+def plane(net: MLP, theta: Array, a: Array, b: Array, c: Array) -> Array:
     """How many units of the last hidden layer change their linear piece, in the plane through three points.
 
     (SIDE, SIDE): between each point of the picture and those to the right and below, together.
@@ -131,13 +126,13 @@ def plane(net: MLP, theta: Array, a: Array, b: Array, c: Array) -> NDArray[np.in
     return (np.abs(here - codes[1:, :-1]) + np.abs(here - codes[:-1, 1:])).sum(axis=2, dtype=np.int64)
 
 
-def coordinates() -> NDArray[np.float64]:
+def coordinates() -> Array:
     """(s, t) of the picture's points a + s (b - a) + t (c - a), (SIDE + 1, SIDE + 1, 2); the last are not shown."""
     side = np.linspace(-MARGIN, 1 + MARGIN, SIDE + 1)
     return np.stack(np.meshgrid(side, side), axis=2)
 
 
-def near() -> NDArray[np.bool_]:
+def near() -> Array:
     """Which points of the picture are near an anchor, (SIDE, SIDE)."""
     anchors = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     return np.asarray(np.linalg.norm(coordinates()[:-1, :-1, None] - anchors, axis=3).min(axis=2) < NEAR)
