@@ -29,7 +29,7 @@ def sample(table: Table) -> str:
     """How many networks there are, of which kinds, and on how many images they are trained."""
     sweep, paired_ones, portraits = (table.where(part=part) for part in (SWEEP, PAIRS, PORTRAITS))
     return (
-        f"There are {count(len(table), 'network')}, of which {_fit(table):,} classify all their training images right: "
+        f"Of {count(len(table), 'network')} {_fit(table):,} classify all their training images right: "
         f"{_fit(sweep):,} of {len(sweep):,} in the sweep on {' and '.join(by_title(table))} ({_images(sweep)} images "
         f"each), {_fit(paired_ones)} of {len(paired_ones)} in the pairs ({_images(paired_ones)} images each), and "
         f"{_fit(portraits)} of {count(len(portraits), 'portrait')}."

@@ -23,8 +23,8 @@ _SPEARMAN = "Spearman's rank correlation with its 95 % bootstrap interval"
 
 def gap(table: Table) -> tuple[Figure, str]:
     """Generalization gap against mean Jacobian norm, a panel per data set."""
-    drawing = _against([[(title, networks, "jacobian") for title, networks in fitted(table).items()]])
-    return drawing, (
+    row = [(title, networks, "jacobian") for title, networks in fitted(table).items()]
+    return _against([row], width=7.0), (
         "The more sensitive a network is to its input, the larger its generalization gap (training minus test "
         "accuracy), if the dots rise to the right. A dot per network of the sweep that classifies all its training "
         "images right. J is the derivative of the ten probabilities by the standardised image; its norm is the mean "
@@ -35,8 +35,8 @@ def gap(table: Table) -> tuple[Figure, str]:
 def size(table: Table) -> tuple[Figure, str]:
     """Gap against number of parameters, training loss and norm of the weights, a row per data set."""
     names = ("parameters", "training_loss", "weight_norm")
-    drawing = _against([[(title, networks, name) for name in names] for title, networks in fitted(table).items()])
-    return drawing, (
+    rows = [[(title, networks, name) for name in names] for title, networks in fitted(table).items()]
+    return _against(rows), (
         "Generalization gap against what one would try before the Jacobian norm: the number of parameters, the mean "
         "cross-entropy on the training images and the Euclidean norm of all weights. A dot per network of the sweep. "
         f"{_SPEARMAN} over architectures. {_counts(table)}."
@@ -83,9 +83,8 @@ def predictors(table: Table) -> tuple[Figure, str]:
     listed = "; ".join(f"{title} {each.networks} in {each.groups}" for title, each in groups.items())
     return drawing, (
         "How well the rank of a network by each measure tells its rank by generalization gap: 1 is the same order, 0 "
-        "none, -1 the reverse. Bars: 95 % bootstrap intervals. Within architectures: the mean over those of at least "
-        f"{FEWEST} networks, weighted by their number, with intervals over architectures (n networks in architectures: "
-        f"{listed}). {_counts(table)}."
+        "none, -1 the reverse. Bars: 95 % bootstrap intervals over architectures. Within architectures: the weighted "
+        f"mean over those of at least {FEWEST} networks (n in architectures: {listed}). {_counts(table)}."
     )
 
 
@@ -170,9 +169,9 @@ def _counts(table: Table) -> str:
     )
 
 
-def _against(rows: Sequence[Sequence[tuple[str, Table, str]]]) -> Figure:
+def _against(rows: Sequence[Sequence[tuple[str, Table, str]]], width: float = 5.4) -> Figure:
     """Generalization gap against a measure in panels with a heading each, a dot per network of the given ones."""
-    drawing, grid = panels(len(rows), len(rows[0]), panel=(6.0, 4.8))
+    drawing, grid = panels(len(rows), len(rows[0]), panel=(width, 4.6))
     for axes, (heading, networks, name) in zip(grid.flat, itertools.chain(*rows), strict=True):
         dots(axes, {word: networks.where(activation=each) for each, word in ACTIVATIONS.items()}, name, "gap", "x")
         if not networks:

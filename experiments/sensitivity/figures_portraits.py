@@ -14,7 +14,6 @@ from experiments.table import Table
 
 _QUANTITIES = {"norm": r"Jacobian norm $\|J\|_F$", "density": "transitions to the next angle"}
 _ANCHORS = {0: "0", 1 / 3: "1/3", 1: "1", 5 / 3: "5/3", 2: "2"}  # multiples of pi
-_CORNERS = np.array([[0, 1, 0], [0, 0, 1]])
 
 
 def trajectories(table: Table) -> tuple[Figure, str]:
@@ -56,7 +55,7 @@ def plane(table: Table) -> tuple[Figure, str]:
         most = max(1, *(picture.max() for picture in pictures.values()))
         for axes, (time, picture) in zip(row, pictures.items(), strict=True):
             image = axes.imshow(picture, origin="lower", extent=extent, vmin=0, vmax=most, interpolation="nearest")
-            axes.plot(*_CORNERS, "o", markersize=13, markerfacecolor="none", color="white", markeredgewidth=3)
+            axes.plot([0, 1, 0], [0, 0, 1], "wo", markersize=13, markerfacecolor="none", markeredgewidth=3)
             axes.set_title(f"{time} training, initial weights x {gain:g}", fontsize=15)
         drawing.colorbar(image, ax=row, label="units that change", ticks=MaxNLocator(6, integer=True))
         row[0].set_ylabel("towards the third image")
@@ -91,8 +90,8 @@ def points(table: Table) -> tuple[Figure, str]:
     grid[0, 0].set_ylabel(r"Jacobian norm $\|J\|_F$ at it")
     legend(drawing, grid.flat, ncols=4)
     return drawing, (
-        f"Jacobian norm against cross-entropy loss at {POINTS:,} single test images, for the first network of each gain "
-        "of the initial weights. Curve: what two competing classes would give, sqrt(2) s (1 - s) g, where s = "
+        f"Jacobian norm against cross-entropy loss at {POINTS:,} test images, for the first network of each gain of "
+        "the initial weights. Curve: what two competing classes would give, sqrt(2) s (1 - s) g, where s = "
         "exp(-loss) and g the norm of the gradient of the difference of their logits, here the median of norm / "
         "(sqrt(2) s (1 - s)) over the images that are classified right. It is highest at loss = ln 2 (dashed). "
         f"{len(portraits)} of {_counts(table)}."

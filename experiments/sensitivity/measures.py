@@ -1,7 +1,4 @@
-"""What is measured of a network: its gap, its sensitivity, and what one would try first; portraits are looked at more.
-
-Source of the measures: Novak et al. 2018, arXiv 1802.08760.
-"""
+"""What is measured of a network: its gap, its sensitivity, and what one would try first to tell the gap by."""
 
 import math
 from collections.abc import Callable, Sequence

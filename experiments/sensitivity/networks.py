@@ -261,8 +261,7 @@ def fit(trial: Trial, net: MLP, x: Array, labels: Array) -> Training:
 
 
 def by_title(table: Table) -> dict[str, Table]:
-    """The sweep's networks of each data set, by its title."""
-    # Without any there is still an empty panel to draw.
+    """The sweep's networks of each data set, by its title; without any, none of MNIST, for an empty panel."""
     rows = table.where(part=SWEEP).by("dataset") or {"mnist": Table()}
     return {TITLES[name]: each for name, each in rows.items()}
 
