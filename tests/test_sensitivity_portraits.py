@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from experiments.sensitivity import portraits, training
-from experiments.sensitivity.paths import ellipse
+from experiments.sensitivity import measures, networks, portraits
+from experiments.sensitivity.networks import PORTRAITS, Draw, Trial
 from experiments.sensitivity.portraits import (
     ANCHORS,
     ANGLES,
@@ -16,11 +19,11 @@ from experiments.sensitivity.portraits import (
     SAME,
     along,
     coordinates,
+    ellipse,
     near,
     plane,
     triples,
 )
-from experiments.sensitivity.protocol import PORTRAITS, Draw, Trial
 from experiments.trials import stream
 from npnet.derivatives import jacobian
 from npnet.fast import forward
@@ -76,6 +79,44 @@ def test_each_kind_has_its_own_draws(monkeypatch):
 
 
 # Along an ellipse.
+
+anchors = hnp.arrays(np.float64, st.tuples(st.just(3), st.integers(1, 4)), elements=st.floats(-9, 9, width=32))
+
+
+def test_points_by_hand():
+    # m = 2, u = 2 - 3 = -1, v = (3 - 0) / sqrt(3) = sqrt(3).
+    root = np.sqrt(3)
+    three = np.array([[3.0], [3.0], [0.0]])
+    np.testing.assert_allclose(ellipse(*three, 4)[:, 0], [1, 2 + root, 3, 2 - root], rtol=1e-14)
+    # An equilateral triangle lies on a circle.
+    corners = np.array([[0.5, root / 2], [-1.0, 0.0], [0.5, -root / 2]])
+    np.testing.assert_allclose(ellipse(*corners, 4), [[1, 0], [0, 1], [-1, 0], [0, -1]], atol=1e-15)
+
+
+@given(anchors, st.integers(1, 9))
+def test_it_passes_through_its_anchors_in_order_and_turns_around_their_mean(three, times):
+    found = ellipse(*three, 6 * times)
+    assert found.shape == (6 * times, three.shape[1])
+    np.testing.assert_allclose(found[[times, 3 * times, 5 * times]], three, atol=1e-13)
+    np.testing.assert_allclose(found.mean(axis=0), three.mean(axis=0), atol=1e-13)
+
+
+@given(anchors, st.integers(1, 50))
+def test_it_is_closed_and_takes_equal_steps_of_the_angle(three, k):
+    found = ellipse(*three, k)
+    np.testing.assert_array_equal(ellipse(*three, 2 * k)[::2], found)
+    # z(t + h) + z(t - h) - 2 m = 2 cos(h) (z(t) - m), over the end as well.
+    m = three.mean(axis=0)
+    neighbours = np.roll(found, -1, axis=0) + np.roll(found, 1, axis=0) - 2 * m
+    np.testing.assert_allclose(neighbours, 2 * np.cos(2 * np.pi / k) * (found - m), atol=1e-12)
+
+
+@given(hnp.arrays(np.float32, (3, 6), elements=st.floats(-9, 9, width=32)), st.integers(1, 12))
+def test_it_keeps_the_dtype(three, k):
+    three.flags.writeable = False
+    found = ellipse(*three, k)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, ellipse(*three.astype(np.float64), k), rtol=1e-5, atol=1e-5)
 
 
 def test_anchors_lie_where_it_is_said():
@@ -152,8 +193,6 @@ def test_quartiles_over_the_ellipses(known):
     assert [row[0] for row in found["density"]] == [10, 10, 10]
     assert sum(found["density"][1]) == 2 * per_angle + 10
     assert found["transitions"] == [10 + each * per_angle for each in (1, 2, 3)]
-    # The steps that half as many points have.
-    assert found["coarse"] == [10 + each * per_angle // 2 for each in (1, 2, 3)]
 
 
 def test_along_a_known_network():
@@ -162,7 +201,7 @@ def test_along_a_known_network():
     theta = np.array([1.0, 0, 1, -1])
     around = np.array([[1.0, 0], [-0.5, 0.75], [-0.5, -0.75]])
     found = along(net, theta, iter([around, around + np.array([10, 0])]))
-    assert found["transitions"] == found["coarse"] == [2, 0]
+    assert found["transitions"] == [2, 0]
     # Where the unit is off the derivative is 0.
     assert found["peaks"] == [-np.inf, pytest.approx(np.mean(found["peaks"][1]))]
     assert found["anchors"][0] == -np.inf
@@ -235,7 +274,7 @@ def small(monkeypatch):
     ):
         monkeypatch.setattr(portraits, name, value)
     monkeypatch.setattr(portraits, "ANCHORS", (2, 6, 10))
-    monkeypatch.setattr(training, "CERTAIN", 0.1)
+    monkeypatch.setattr(networks, "CERTAIN", 0.1)
 
 
 def cross_entropies(net, theta, x, labels):
@@ -250,12 +289,12 @@ def test_a_portrait(dataset, small, monkeypatch):
         "plane",
         lambda net, theta, *abc: planes.append((theta, abc, drawn(net, theta, *abc))) or planes[-1][2],
     )
-    found = portraits.measure(TRIAL, dataset)
+    (found,) = measures.measure([TRIAL], dataset)
     assert json.loads(json.dumps(found)) == found
-    x, labels = training.examples(TRIAL, dataset)
-    net = training.network(TRIAL, dataset)
-    done = training.trained(TRIAL, net, x, labels)
-    theta, test = done.theta, training.test_images(dataset)
+    x, labels = networks.examples(TRIAL, dataset)
+    net = networks.network(TRIAL, dataset)
+    done = networks.fit(TRIAL, net, x, labels)
+    theta, test = done.theta, networks.test_set(dataset)
     assert found["epochs"] == len(done.history)
     assert found["training_accuracy"] == 1
     assert found["training_loss"] == pytest.approx(cross_entropies(net, theta, x, labels).mean(), rel=1e-3)
@@ -266,7 +305,7 @@ def test_a_portrait(dataset, small, monkeypatch):
         assert found["ellipses"][kind] == along(net, theta, triples(kind, flat, labels, TRIAL.seed, 2))
 
     # The same planes before and after, of different classes.
-    start = training.initial_theta(TRIAL, net)
+    start = networks.initial_theta(TRIAL, net)
     wanted = list(triples(DIFFERENT, flat, labels, TRIAL.seed, 2))
     for (parameters, abc, _), same, triple in zip(planes, [start] * 2 + [theta] * 2, wanted * 2, strict=True):
         np.testing.assert_array_equal(parameters, same)
@@ -288,7 +327,7 @@ def test_a_portrait(dataset, small, monkeypatch):
 
 
 def test_a_portrait_of_images_in_colour(colourful, small):
-    found = portraits.measure(TRIAL, colourful)
+    (found,) = measures.measure([TRIAL], colourful)
     assert found["training_accuracy"] == 1
     assert len(found["points"]["norm"]) == 20
     assert np.shape(found["pictures"]["after"]) == (9, 9)
