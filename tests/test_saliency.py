@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import SMOOTH, cases
 
-from experiments.low_capacity.measures.saliency import forward_difference, overlap
+from experiments.low_capacity.saliency import forward_difference, overlap
 from npnet.backprop import forward, probabilities
 from npnet.derivatives import input_gradient
 from npnet.errors import ArgumentError

@@ -1,18 +1,17 @@
-"""How far saliency maps agree: of a pruned network, of one trained anew, of randomised ones, on corrupted images.
+"""How far saliency maps agree: of a pruned network, of one trained anew, of one with permuted weights, of other widths.
 
 A map is the absolute gradient of the logit by the pixels. That of the probability, which the paper looks at, is the
 same map times one number an image, and so has the same ranks and the same most salient pixels.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.low_capacity.measures.one_shot import COLLAPSE, pruned
-from experiments.low_capacity.protocol import Draw, Examples, Task, Trial, initial_theta, network
-from experiments.low_capacity.published import NOISE_WIDTHS, SALIENCY_WIDTH
+from experiments.low_capacity.networks import Draw, Examples, Task, Theta, Trial, initial_theta, network, pruned
+from experiments.low_capacity.published import CLOSE_SHARE, CLOSE_WIDTH
 from experiments.trials import stream
 from npnet.backprop import probabilities
 from npnet.derivatives import input_gradient
@@ -22,23 +21,18 @@ from npnet.mlp import MLP
 from npnet.ranks import rank_correlation
 from npnet.saliency import randomisations, scaled_inputs
 
-REPLICA = "twin"  # the name that it has in the results of all runs so far
+REPLICA, UNTRAINED = "trained anew", "before training"
+LAST_PERMUTED, BOTH_PERMUTED = "last layer permuted", "both layers permuted"
+PAPERS = f"h{CLOSE_WIDTH}"
 MAPS = 100  # images whose maps are compared
 SHOWN = ("divided twice", "pruned", REPLICA)  # beside the dense network's
 STEPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)  # the paper's is the first
 
-Theta = NDArray[np.floating]
 Array = NDArray[Any]
-Corrupted = tuple[str, float, NDArray[np.floating]]
-Agreement = dict[str, float]
 
 
 def measure(
-    trials: Sequence[Trial],
-    thetas: Sequence[Theta],
-    replicas: Sequence[Theta],
-    examples: Task,
-    corrupted: Sequence[Corrupted],
+    trials: Sequence[Trial], thetas: Sequence[Theta], replicas: Sequence[Theta], examples: Task
 ) -> list[dict[str, Any]]:
     """Compare the maps of the trained networks of one `train_group`, each with those of others.
 
@@ -46,35 +40,26 @@ def measure(
     ----------
     thetas, replicas
         Parameters of each trial's network, and of the same one trained from another draw.
-    corrupted
-        Condition, level and all the test images.
 
     Returns
     -------
     list of dict
         "saliency": the `agreement` with the dense network's maps of those of the networks of `_others`, and of "h24",
         the paper's width, in networks of another width.
-        "saliency_corrupted": for the widths of the paper's corruptions, see `_under_corruption`.
         "maps", "forward_difference": for the paper's width, see `_maps` and `_errors`.
     """
     test = examples.test
     nets = [network(trial, examples) for trial in trials]
-    dense = [_map(net, theta, test.images[:MAPS]) for net, theta in zip(nets, thetas, strict=True)]
-    paper = next((maps for trial, maps in zip(trials, dense, strict=True) if trial.width == SALIENCY_WIDTH), None)
+    dense = [_map(net, theta, test) for net, theta in zip(nets, thetas, strict=True)]
+    paper = next((maps for trial, maps in zip(trials, dense, strict=True) if trial.width == CLOSE_WIDTH), None)
     results = []
     for trial, net, theta, replica, maps in zip(trials, nets, thetas, replicas, dense, strict=True):
         others = _others(trial, net, theta, replica)
-        compared = {name: _map(net, other, test.images[:MAPS]) for name, other in others.items()}
-        if paper is not None and trial.width != SALIENCY_WIDTH:
-            compared[f"h{SALIENCY_WIDTH}"] = paper
+        compared = {name: _map(net, other, test) for name, other in others.items()}
+        if paper is not None and trial.width != CLOSE_WIDTH:
+            compared[PAPERS] = paper
         result: dict[str, Any] = {"saliency": {name: agreement(maps, other) for name, other in compared.items()}}
-        if trial.width in NOISE_WIDTHS:
-            result["saliency_corrupted"] = [
-                row
-                for name, maps_of in (("dense", theta), ("pruned", others["pruned"]))
-                for row in _under_corruption(name, net, maps_of, test.images, corrupted)
-            ]
-        if trial.width == SALIENCY_WIDTH:
+        if trial.width == CLOSE_WIDTH:
             shown = _shown(net, theta, test)
             result["maps"] = _maps(net, {"dense": theta} | {name: others[name] for name in SHOWN}, test, shown)
             result["forward_difference"] = _errors(net, theta, test.images[shown])
@@ -82,7 +67,7 @@ def measure(
     return results
 
 
-def agreement(maps: NDArray[Any], others: NDArray[Any]) -> Agreement:
+def agreement(maps: Array, others: Array) -> dict[str, float]:
     """How far two sets of maps agree: means over images.
 
     "rank_correlation" is Spearman's, 0 for a constant map, which correlates with nothing; "overlap" is the share of the
@@ -93,8 +78,8 @@ def agreement(maps: NDArray[Any], others: NDArray[Any]) -> Agreement:
     return {"rank_correlation": float(ranks.mean()), "overlap": float(overlap(maps, others).mean())}
 
 
-def _map(net: MLP, theta: Theta, images: NDArray[Any]) -> NDArray[Any]:
-    return np.abs(input_gradient(net, theta, images))
+def _map(net: MLP, theta: Theta, test: Examples) -> Array:
+    return np.abs(input_gradient(net, theta, test.images[:MAPS]))
 
 
 def _others(trial: Trial, net: MLP, theta: Theta, replica: Theta) -> dict[str, Theta]:
@@ -106,24 +91,13 @@ def _others(trial: Trial, net: MLP, theta: Theta, replica: Theta) -> dict[str, T
     """
     (_, last), (_, both) = randomisations(net, theta, stream(Draw.PERMUTATION, trial.seed), cascading=True)
     return {
-        "pruned": pruned(net, theta, COLLAPSE),
-        "divided twice": pruned(net, theta, COLLAPSE / 100),
+        "divided twice": pruned(net, theta, CLOSE_SHARE / 100),
+        "pruned": pruned(net, theta, CLOSE_SHARE),
         REPLICA: replica,
-        "last layer randomised": last,
-        "randomised": both,
-        "untrained": initial_theta(trial, net),
+        LAST_PERMUTED: last,
+        BOTH_PERMUTED: both,
+        UNTRAINED: initial_theta(trial, net),
     }
-
-
-def _under_corruption(
-    name: str, net: MLP, theta: Theta, images: NDArray[Any], corrupted: Iterable[Corrupted]
-) -> list[dict[str, Any]]:
-    """Agreement of a network's maps on corrupted images with those on clean ones: a row per condition and level."""
-    clean = _map(net, theta, images[:MAPS])
-    return [
-        {"network": name, "condition": condition, "level": level} | agreement(clean, _map(net, theta, damaged[:MAPS]))
-        for condition, level, damaged in (("clean", 0.0, images), *corrupted)
-    ]
 
 
 def _shown(net: MLP, theta: Theta, test: Examples) -> list[int]:
@@ -144,7 +118,7 @@ def _maps(net: MLP, thetas: dict[str, Theta], test: Examples, shown: Sequence[in
     ]
 
 
-def _errors(net: MLP, theta: Theta, images: NDArray[Any]) -> list[dict[str, float]]:
+def _errors(net: MLP, theta: Theta, images: Array) -> list[dict[str, float]]:
     """How far the paper's forward difference of the probability is from the gradient, step by step, in float64.
 
     "error" is ‖difference - gradient‖ / ‖gradient‖, the mean over `images`; NaN if a gradient is 0.

@@ -1,43 +1,60 @@
-"""The two ways of training, and the trials that an experiment is made of.
+"""The two ways of training, and the trials that the study is made of.
 
 *As released*: what the paper's code does. Full-batch gradient descent, 100 steps, balanced data, the paper's own draws;
 tested on the training set and on the held-out fifth of the training file.
 
 *Corrected*: minibatch SGD until the loss on a validation fifth has not improved for five epochs, the parameters of
 the best epoch, new draws for each trial; tested once, on the official test file. The initialisation is the paper's, so
-that only the training differs. The learning rate is the one of `rates` with the lowest validation loss.
+that only the training differs. The learning rate is the one of those searched with the lowest validation loss.
 
 The study has parts, and a trial belongs to one: the networks of both arms with all that is measured of them, the search
-for the learning rate, the difficulty of more pairs of digits, and the limits of sparsity.
+for the learning rate on 4v9, the difficulty of more pairs of digits, and the limits of sparsity.
 """
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.low_capacity import released
-from experiments.low_capacity.published import EPOCHS, HELD_OUT, LEARNING_RATE, LEARNING_RATES, PAIRS, SEEDS, WIDTHS
-from experiments.trials import stream
+from experiments.low_capacity.published import (
+    CLOSE_PAIR,
+    EPOCHS,
+    HELD_OUT,
+    LEARNING_RATE,
+    LEARNING_RATES,
+    PAIRS,
+    SEEDS,
+    WIDTHS,
+)
+from experiments.table import Table
+from experiments.trials import fingerprint, stream
 from npnet.data.datasets import Dataset, digit_pair, stratified_split
 from npnet.errors import DataError
 from npnet.fast import Training, Validation, train_together
 from npnet.mlp import MLP
+from npnet.pruning import apply_mask, magnitude, prune
 from npnet.schedules import EarlyStopping
 
 AS_RELEASED, CORRECTED = ARMS = ("as released", "corrected")
-
-NETWORKS, RATES, DIFFICULTY, LIMITS = PARTS = ("networks", "learning rates", "difficulty", "limits of sparsity")
+NETWORKS, RATES, DIFFICULTY, LIMITS = ("networks", "learning rates", "difficulty", "limits of sparsity")
 
 BATCH = 64
 PATIENCE = 5
 MOST_EPOCHS = 100
+LINEAR = 0  # hidden units of a linear classifier
+# Trained to convergence nearly every pair passes the paper's F1 with two units, so there the small widths are dense.
+DIFFICULTY_WIDTHS = {AS_RELEASED: (2, 4, 8, 24), CORRECTED: (1, 2, 3, 4, 8, 32)}
+
+Theta = NDArray[np.floating]
+# Is shown the numbers of the networks in training and copies of their parameters after each epoch; returns a row each.
+Watch = Callable[[Sequence[int], Sequence[Theta]], list[dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,11 @@ class Trial:
     def pair(self) -> tuple[int, int]:
         """The two digits, the lower one first; it is class 0."""
         return self.low, self.high
+
+    @property
+    def digits(self) -> str:
+        """Their name: "4v9"."""
+        return f"{self.low}v{self.high}"
 
 
 @dataclass(frozen=True)
@@ -90,50 +112,85 @@ class Scale:
     corrected_rates: tuple[float, ...]
     levels: tuple[float, ...]
 
-    def arm_seeds(self, arm: str, seeds: int) -> Sequence[int]:
-        """The seeds of an arm: 0, 1, 2, ... or, as released, those of the paper."""
-        return SEEDS[:seeds] if arm == AS_RELEASED else range(seeds)
 
-
-Theta = NDArray[np.floating]
-Row = dict[str, float]
-# Is shown the number of a network and its parameters after each epoch, may keep them, and may add to the epoch's row.
-Watch = Callable[[int, Theta], Row]
-
-ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
 _CORRECTED_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 _LEVELS = (0.85, 0.95, 0.98, 0.99, 0.995)
-QUICK = Scale(((0, 1), (4, 9)), (4, 24, 64), 1, ((0, 1), (4, 9)), (4, 64), 1, (0.01, 0.03), (0.1, 0.3), (0.9, 0.95))
 _SOME_WIDTHS = (2, 4, 8, 16, 24, 32, 64)
-DEFAULT = Scale(PAIRS, WIDTHS, 5, ALL_PAIRS, _SOME_WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
+_ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
+QUICK = Scale(((0, 1), (4, 9)), (4, 24, 64), 1, ((0, 1), (4, 9)), (4, 64), 1, (0.01, 0.03), (0.1, 0.3), (0.9, 0.95))
+DEFAULT = Scale(PAIRS, WIDTHS, 5, _ALL_PAIRS, _SOME_WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
 FULL = dataclasses.replace(DEFAULT, seeds=10, further_widths=WIDTHS, further_seeds=2)
+
+
+def search(scale: Scale, data: Mapping[str, Dataset], found: Table) -> list[Trial]:
+    """The networks of 4v9, of both arms, at every learning rate."""
+    rates = {AS_RELEASED: scale.released_rates, CORRECTED: scale.corrected_rates}
+    widths = dict.fromkeys(ARMS, scale.widths)
+    return _trials(data["mnist"], RATES, rates, [CLOSE_PAIR], widths, scale.further_seeds)
+
+
+def networks(scale: Scale, data: Mapping[str, Dataset], found: Table) -> list[Trial]:
+    """The networks of all other parts, of which the corrected arm has the learning rate that was `found` best."""
+    mnist, rates = data["mnist"], {AS_RELEASED: (LEARNING_RATE,), CORRECTED: (chosen_rate(found),)}
+    widths, fewer = dict.fromkeys(ARMS, scale.widths), dict.fromkeys(ARMS, scale.further_widths)
+    few = {arm: (LINEAR, *some) for arm, some in DIFFICULTY_WIDTHS.items()}
+    return [
+        *_trials(mnist, NETWORKS, rates, scale.pairs, widths, scale.seeds),
+        *_trials(mnist, LIMITS, rates, scale.pairs, fewer, scale.further_seeds, scale.levels),
+        *_trials(mnist, DIFFICULTY, rates, scale.further_pairs, few, scale.further_seeds),
+    ]
+
+
+def _trials(
+    data: Dataset,
+    part: str,
+    rates: Mapping[str, Sequence[float]],
+    pairs: Iterable[tuple[int, int]],
+    widths: Mapping[str, Sequence[int]],
+    seeds: int,
+    levels: tuple[float, ...] = (),
+) -> list[Trial]:
+    """The trials of a part; `rates` and `widths` by arm, `levels` of the corrected arm, which alone is trained again.
+
+    Raises
+    ------
+    DataError
+        Naming the file, if a digit of a trial does not occur in the training or the test labels.
+    """
+    for name, labels in (("train-labels-idx1-ubyte", data.train_labels), ("t10k-labels-idx1-ubyte", data.test_labels)):
+        missing = sorted({digit for pair in pairs for digit in pair}.difference(np.unique(labels).tolist()))
+        if missing:
+            raise DataError(f"{name}: found no label {missing[0]}, expected examples of every digit of the pairs")
+    checksum = fingerprint(data.checksums)
+    return [
+        Trial(arm, *pair, width, seed, checksum, rate, part, levels if arm == CORRECTED else ())
+        for arm in ARMS
+        for pair in pairs
+        for rate in rates[arm]
+        for width in widths[arm]
+        for seed in (SEEDS[:seeds] if arm == AS_RELEASED else range(seeds))
+    ]
+
+
+def chosen_rate(table: Table) -> float:
+    """The corrected arm's learning rate: of those with the lowest mean validation loss the smallest.
+
+    A rate at which a network diverged has no such loss and is not chosen.
+    """
+    losses = validation_losses(table)
+    return min(sorted(losses), key=lambda rate: np.nan_to_num(losses[rate], nan=np.inf))
+
+
+def validation_losses(table: Table) -> dict[float, float]:
+    """Mean validation loss of the corrected arm by learning rate, over widths and seeds."""
+    searched = table.where(part=RATES, arm=CORRECTED).by("learning_rate")
+    return {rate: float(rows["validation_loss"].mean()) for rate, rows in searched.items()}
 
 
 def cost(trial: Trial) -> float:
     """Time that a trial takes compared with others: a part for each example, and one for each example and unit."""
     trainings = 1 + 5 * len(trial.levels)  # five methods train again at each level
     return trainings * (100 if trial.arm == AS_RELEASED else 30) * (5.0 + trial.width)
-
-
-def trials(data: str, scale: Scale, learning_rate: float) -> list[Trial]:
-    """The networks of both arms; `learning_rate` is the corrected arm's."""
-    rates = {AS_RELEASED: LEARNING_RATE, CORRECTED: learning_rate}
-    return [
-        Trial(arm, low, high, width, seed, data, rates[arm])
-        for arm in ARMS
-        for low, high in scale.pairs
-        for width in scale.widths
-        for seed in scale.arm_seeds(arm, scale.seeds)
-    ]
-
-
-def check_digits(data: Dataset, wanted: Iterable[Trial]) -> None:
-    """Raise DataError, naming the file, if a digit of a trial does not occur in the training or the test labels."""
-    digits = {digit for trial in wanted for digit in trial.pair}
-    for name, labels in (("train-labels-idx1-ubyte", data.train_labels), ("t10k-labels-idx1-ubyte", data.test_labels)):
-        missing = sorted(digits.difference(np.unique(labels).tolist()))
-        if missing:
-            raise DataError(f"{name}: found no label {missing[0]}, expected examples of every digit of the pairs")
 
 
 class Examples(NamedTuple):
@@ -166,7 +223,7 @@ def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
 
 def train_group(trial: Trial) -> tuple[str, str, tuple[int, int], int, float, bool]:
     """What trials share whose networks see the same images in the same order, and so can be trained together."""
-    return trial.part, trial.arm, trial.pair, trial.seed, trial.learning_rate, trial.width == 0
+    return trial.part, trial.arm, trial.pair, trial.seed, trial.learning_rate, trial.width == LINEAR
 
 
 def network(trial: Trial, examples: Task) -> MLP:
@@ -206,16 +263,16 @@ def trained(
     """Train the networks of trials of one `train_group` as their arm says.
 
     A `replica` is the same network on the same data from another initialisation and, corrected, in another order.
-    `watch` is called with the number of a network and a copy of its parameters after each epoch.
     """
     nets = [network(trial, examples) for trial in trials]
     thetas = [initial_theta(trial, net, replica=replica) for trial, net in zip(trials, nets, strict=True)]
+    rate = trials[0].learning_rate
     if trials[0].arm == AS_RELEASED:
-        settings: dict[str, Any] = {"epochs": EPOCHS, "learning_rate": trials[0].learning_rate}
-        each_epoch = None if watch is None else partial(_watched, watch)
-        return train_together(nets, thetas, *examples.training, metrics=("f1",), each_epoch=each_epoch, **settings)
+        return train_together(
+            nets, thetas, *examples.training, epochs=EPOCHS, learning_rate=rate, metrics=("f1",), each_epoch=watch
+        )
     batches = stream(Draw.BATCHES, trials[0].seed, *trials[0].pair, replica)
-    return converged(nets, thetas, examples, trials[0].learning_rate, batches, metrics=("f1",), watch=watch)
+    return converged(nets, thetas, examples, rate, batches, metrics=("f1",), watch=watch)
 
 
 def converged(
@@ -232,15 +289,13 @@ def converged(
     """Train by minibatches until the loss on the validation examples stops falling; keep the best epoch's parameters.
 
     `masks` and `metrics` as in `npnet.train_together`, and the same metrics of the validation examples; `rng` orders
-    the batches; `watch` as in `trained`.
+    the batches.
     """
     validation = Validation(nets, *examples.validation, metrics, masks)
 
-    def each_epoch(numbers: Sequence[int], thetas: Sequence[Theta]) -> list[Row]:
-        rows = validation(numbers, thetas)
-        if watch is None:
-            return rows
-        return [row | seen for row, seen in zip(rows, _watched(watch, numbers, thetas), strict=True)]
+    def each_epoch(numbers: Sequence[int], thetas: Sequence[Theta]) -> list[dict[str, float]]:
+        seen = watch(numbers, thetas) if watch else [{}] * len(numbers)
+        return [row | more for row, more in zip(validation(numbers, thetas), seen, strict=True)]
 
     return train_together(
         nets,
@@ -257,5 +312,6 @@ def converged(
     )
 
 
-def _watched(watch: Watch, numbers: Sequence[int], thetas: Sequence[Theta]) -> list[Row]:
-    return [watch(number, theta) for number, theta in zip(numbers, thetas, strict=True)]
+def pruned(net: MLP, theta: Theta, share: float) -> Theta:
+    """The paper's pruning: one-shot, by magnitude, each weight matrix by itself, biases kept, no retraining."""
+    return apply_mask(theta, prune(net, magnitude(net, theta), share, scope="layer"))
