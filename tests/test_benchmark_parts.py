@@ -10,7 +10,7 @@ import pytest
 
 import npnet
 from experiments.benchmark import pruned, released, scaling
-from experiments.low_capacity import protocol
+from experiments.low_capacity import networks
 from npnet.data.datasets import Dataset
 
 NET = npnet.MLP((16, 9, 8, 10), loss="softmax")
@@ -30,9 +30,9 @@ def tiny(monkeypatch):
     data = Dataset("mnist", *part(100), *part(40), {})
     monkeypatch.setattr(npnet, "load", lambda name, folder: data)
     monkeypatch.setattr(pruned, "NET", NET)
-    protocol.task.cache_clear()
+    networks.task.cache_clear()
     yield data
-    protocol.task.cache_clear()
+    networks.task.cache_clear()
 
 
 def arguments(folder):
@@ -86,9 +86,9 @@ def test_the_columns_of_a_pruned_network(tiny, monkeypatch):
 
 @pytest.fixture
 def short(monkeypatch):
-    for module in (protocol, released):
+    for module in (networks, released):
         monkeypatch.setattr(module, "EPOCHS", 3)
-    monkeypatch.setattr(released, "QUICK", dataclasses.replace(protocol.QUICK, widths=(2, 4)))
+    monkeypatch.setattr(released, "QUICK", dataclasses.replace(networks.QUICK, widths=(2, 4)))
 
 
 def test_the_released_part(tiny, short, tmp_path, capsys):
@@ -107,7 +107,7 @@ def test_the_released_part(tiny, short, tmp_path, capsys):
 def test_the_loop_compared_trains_as_npnet_does(tiny, short, loop):
     if loop == "authors_trained":
         pytest.importorskip("sklearn", reason="the author's loop asks it for metrics: pip install '.[bench]'")
-    wanted = [trial for trial in protocol.trials("", protocol.QUICK, 0.3) if trial.arm == protocol.AS_RELEASED][:2]
+    wanted = [trial for trial in released.trials(networks.QUICK) if trial.seed == 0][:2]
     for theta, trial in zip(released.npnet_trained(wanted, tiny), wanted, strict=True):
         np.testing.assert_allclose(theta, getattr(released, loop)(trial, tiny), rtol=1e-4, atol=1e-6)
 
@@ -125,7 +125,7 @@ def test_the_authors_loop_is_timed_or_the_extra_is_named(tiny, short, tmp_path, 
 
 
 def test_a_loop_that_trains_something_else_is_noticed(tiny, short, tmp_path, monkeypatch):
-    monkeypatch.setattr(released, "LEARNING_RATE", 3.0)
+    monkeypatch.setattr(released, "EPOCHS", 300)
     with pytest.raises(AssertionError):
         released.main(arguments(tmp_path))
 
