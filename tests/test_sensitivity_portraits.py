@@ -37,6 +37,7 @@ def test_triples_are_of_their_kind():
     assert noise.shape == (40, 3, 100)
     np.testing.assert_allclose(noise.mean(axis=2), 0, atol=1e-6)
     np.testing.assert_allclose(noise.std(axis=2), 1, atol=1e-5)
+    assert not np.array_equal(noise[:5], list(triples(RANDOM, np.zeros((5, 100)), LABELS, 1, 5)))
     # A third of the numbers of a Gaussian lie beyond its deviation.
     assert abs((abs(noise) > 1).mean() - 0.317) < 0.02
 
