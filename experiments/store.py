@@ -108,26 +108,8 @@ class Store:
         return len(self.results)
 
     def get(self, trial: object) -> Result | None:
-        """The result of a trial, or None if there is none.
-
-        Raises
-        ------
-        StoreError
-            If what is stored under the trial's key is of a trial with other settings: the file was edited, or
-            a default changed in the code.
-        """
-        name = key(trial)
-        if name not in self.results:
-            return None
-        stored = self._trials[name]
-        for field, value in plain(trial).items():
-            if field in stored and json.dumps(stored[field]) != json.dumps(value):
-                raise StoreError(
-                    f"{self._file}: the result {name} is of a trial with {field} = "
-                    f"{json.dumps(stored[field])}, expected {json.dumps(value)}; delete its line to run the "
-                    "trial again, or choose another --out"
-                )
-        return self.results[name]
+        """The result of a trial, or None if there is none."""
+        return self.results.get(key(trial))
 
     def add(self, trial: object, result: Result) -> None:
         """Keep the result of a trial: when this returns, it is on disk.
@@ -203,8 +185,8 @@ class Store:
                 "delete this folder, or choose another --out"
             )
         for path in unfinished:
-            entry = _parse(path.read_bytes())
-            if entry is None or entry["key"] != path.stem:
+            entry = _checked(path.read_bytes())
+            if entry is None or entry.get("key") != path.stem:
                 raise StoreError(f"{path}: is not a complete result; delete this file to run its trial again")
             self._keep(entry, str(path))
 
@@ -227,8 +209,8 @@ class Store:
         self.made_by = header["made by"]
         for number, line in enumerate(lines[1:], 2):
             where = f"{self._file}, line {number}"
-            entry = _parse(line)
-            if entry is None:
+            entry = _checked(line)
+            if entry is None or "key" not in entry:
                 fault = "is not a result, or was changed: its checksum is not that of the line"
                 if not line.endswith(b"\n"):
                     fault = "is torn (the last line of the file)"
@@ -308,15 +290,6 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     if not isinstance(entry, dict) or entry.pop("check", None) != _checksum(entry):
         return None
     return entry
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """The result that a whole line holds, or None."""
-    entry = _checked(line)
-    shape = {"key": str, "trial": dict, "result": dict}
-    if entry is not None and {name: type(value) for name, value in entry.items()} == shape:
-        return entry
-    return None
 
 
 def _order(value: Any) -> tuple[int, Any]:

@@ -202,6 +202,7 @@ def test_a_run(toy, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "3 networks, 3 of them trained now: results/toy/results.jsonl, claims.md and figures/",
         "open results/toy/index.html",
+        "open results/index.html for all studies",
     ]
     results = tmp_path / "results"
     assert lines(results / "toy") == 4
@@ -243,7 +244,7 @@ def test_all_studies(two, tmp_path, capsys, options, folder, names):
         f"open {folder}/{names[0]}/index.html",
         "== another",
         f"open {folder}/{names[1]}/index.html",
-        f"open {folder}/index.html",
+        f"open {folder}/index.html for all studies",
     ]
     assert links(tmp_path / folder / "index.html") == [f"{name}/index.html" for name in names]
     for name in names:
