@@ -199,7 +199,7 @@ def links(page):
 
 def test_a_run(toy, tmp_path, capsys):
     assert command_line.main(["toy", "--seeds", "3", "--workers", "1"]) == 0
-    assert capsys.readouterr().out.splitlines()[-2:] == [
+    assert capsys.readouterr().out.splitlines()[-3:] == [
         "3 networks, 3 of them trained now: results/toy/results.jsonl, claims.md and figures/",
         "open results/toy/index.html",
         "open results/index.html for all studies",
