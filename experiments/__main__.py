@@ -17,9 +17,9 @@ import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from experiments.run import Interrupted
 from npnet.errors import ArgumentError, NpnetError
@@ -75,52 +75,44 @@ def run(name: str, arguments: Sequence[str]) -> None:
         close = difflib.get_close_matches(name, names, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise ArgumentError(f"there is no experiment {name!r}{hint}, expected one of: {', '.join(names)}")
-    if name == _ALL:
-        _run_all(arguments)
+    modules = {each: importlib.import_module(EXPERIMENTS[each]) for each in (EXPERIMENTS if name == _ALL else [name])}
+    studies = {each: module.STUDY for each, module in modules.items() if hasattr(module, "STUDY")}
+    description = "Run every study." if name == _ALL else modules[name].__doc__
+    parser = _Parser(prog=f"{_COMMAND} {name}", description=description, allow_abbrev=False)
+    if name == _ALL or studies:
+        _run_studies(studies, name == _ALL, parser, arguments)
         return
-    module = importlib.import_module(EXPERIMENTS[name])
-    parser = _Parser(prog=f"{_COMMAND} {name}", description=module.__doc__, allow_abbrev=False)
-    if not hasattr(module, "STUDY"):
-        module.add_arguments(parser)
-        module.main(_with_folder(name, parser.parse_args(arguments)))
-        return
-    from experiments.front import write_front_page
-    from experiments.study import add_arguments, run_study
-
-    add_arguments(parser, module.STUDY)
+    modules[name].add_arguments(parser)
     args = parser.parse_args(arguments)
-    # A folder that the user has chosen has no front page beside it.
-    front = None if args.out else _RESULTS
-    run_study(name, module.STUDY, _with_folder(name, args), front)
-    if front:
-        write_front_page(front, list(EXPERIMENTS))
-
-
-def _run_all(arguments: Sequence[str]) -> None:
-    from experiments.front import write_front_page
-    from experiments.study import add_arguments, run_study
-
-    modules = {name: importlib.import_module(module) for name, module in EXPERIMENTS.items()}
-    studies = {name: module.STUDY for name, module in modules.items() if hasattr(module, "STUDY")}
-    parser = _Parser(prog=f"{_COMMAND} {_ALL}", description="Run every study.", allow_abbrev=False)
-    add_arguments(parser)
-    args = parser.parse_args(arguments)
-    folder = args.out or _RESULTS
-    for number, (name, study) in enumerate(studies.items()):
-        print("\n" * (number > 0) + f"== {name}")
-        run_study(name, study, argparse.Namespace(**vars(args) | {"out": folder / _folder(name, args)}), folder)
-        write_front_page(folder, list(studies))
-    print(f"open {folder}/index.html")
-
-
-def _with_folder(name: str, args: argparse.Namespace) -> argparse.Namespace:
     if "out" in args and args.out is None:
         args.out = _RESULTS / _folder(name, args)
-    return args
+    modules[name].main(args)
+
+
+def _run_studies(
+    studies: Mapping[str, Any], together: bool, parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> None:
+    """Run one study, or several together in folders of one folder."""
+    from experiments.front import write_front_page
+    from experiments.study import add_arguments, run_study
+
+    add_arguments(parser, *([] if together else studies.values()))
+    args = parser.parse_args(arguments)
+    # A folder that the user has chosen for one study has no front page beside it.
+    front = args.out or _RESULTS if together else None if args.out else _RESULTS
+    for name, study in studies.items():
+        if together:
+            print(f"\n== {name}\n")
+        out = args.out if front is None else front / _folder(name, args)
+        run_study(name, study, argparse.Namespace(**vars(args) | {"out": out}), front)
+        if front is not None:
+            write_front_page(front, list(EXPERIMENTS))
+    if front is not None:
+        print(f"open {front}/index.html for all studies")
 
 
 def _folder(name: str, args: argparse.Namespace) -> str:
-    return f"{name}-quick" if args.quick else name
+    return f"{name}-quick" if getattr(args, "quick", False) else name
 
 
 class _Parser(argparse.ArgumentParser):

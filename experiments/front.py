@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from experiments.claims import Verdict
 from experiments.page import Drawn, Row, front_page
-from experiments.store import write_atomically
+from experiments.store import StoreError, write_atomically
 
 TITLE = "How small networks learn, how sparse they can be, and why they break"
 
@@ -33,7 +34,11 @@ def write_front_page(folder: Path, order: Sequence[str] = ()) -> None:
         If the page cannot be written, or the figure of a study is missing.
     """
     places = {name: number for number, name in enumerate(order)}
-    with (folder / ".lock").open("w") as lock:
+    try:
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be written ({error.strerror})") from error
+    with lock:
         # One of several runs at a time, and each sees what those before it have written.
         fcntl.flock(lock, fcntl.LOCK_EX)
         found = []
@@ -52,4 +57,4 @@ def _row(folder: Path, summary: dict[str, Any]) -> Row:
     verdicts = Counter(claim["kind"] for claim in summary["claims"])
     figure = Drawn(folder / "figures" / summary["figures"][0], summary["caption"], summary["caption_height"])
     counts = {verdict: verdicts[verdict.name] for verdict in Verdict}
-    return Row(summary["title"], summary["introduction"], f"{folder.name}/index.html", figure, counts)
+    return Row(summary["title"], summary["introduction"], f"{quote(folder.name)}/index.html", figure, counts)

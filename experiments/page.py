@@ -20,68 +20,7 @@ _SIGNS = {Verdict.HOLDS: "✓", Verdict.FAILS: "✗", Verdict.CONDITIONAL: "◐"
 # A browser that is told so fetches nothing, whatever a text of the page contains.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1d1d1f; --soft: #55565a; --line: #d8d8dc; --paper: #fff; --link: #00559f; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e8; --soft: #a9aab0; --line: #43444a; --paper: #17181b; --link: #8ec5ff; }
-}
-* { box-sizing: border-box; }
-html { font: 1.0625rem/1.6 Charter, "Bitstream Charter", Georgia, Cambria, serif; text-size-adjust: 100%; }
-body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere; }
-main { max-width: 66rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
-h1, h2, h3 { line-height: 1.25; text-wrap: balance; }
-h1 { font-size: 2rem; margin: 0 0 1rem; }
-h2 { font-size: 1.45rem; margin: 3.5rem 0 1rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1.15rem; margin: 0 0 .75rem; }
-a { color: var(--link); text-underline-offset: .15em; }
-h1, p, article, figcaption, dl { max-width: 44rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { padding: .55rem 1rem .55rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-thead th, .group th, dt { font-weight: normal; color: var(--soft); }
-thead th { font-size: 1rem; }
-.group th { padding-top: 1.5rem; font-style: italic; }
-.number { width: 2.5rem; }
-.verdict { width: 40%; }
-.badge { display: inline-block; padding: 0 .6em; border-radius: .3em; border: 1px solid; font-weight: bold; }
-.holds { background: #dcf3e8; color: #0a4d35; }
-.fails { background: #fde5d8; color: #7d2a00; }
-.conditional { background: #fcf1c8; color: #594500; }
-.open { background: #e9e9ec; color: #3a3b40; }
-article { margin: 0 0 3rem; }
-dl { margin: 0; display: grid; grid-template-columns: 6.5rem 1fr; gap: .4rem 1rem; }
-dd, ul { margin: 0; padding: 0; }
-li { list-style: none; padding-left: 1rem; text-indent: -1rem; }
-figure { margin: 0 0 3.5rem; }
-.wide { overflow-x: auto; background: #fff; padding: .5rem; border-radius: .3rem; }
-/* At half its size; where space is short, smaller, but no smaller than its letters allow: it scrolls in its frame. */
-.wide img { display: block; width: 100%; min-width: calc(var(--width) / 3); max-width: calc(var(--width) / 2); }
-.wide img { height: auto; object-fit: cover; object-position: top; }
-figcaption { margin-top: .75rem; }
-.file { color: var(--soft); }
-.counts li { display: inline-block; margin: 0 .5rem .5rem 0; padding: 0; text-indent: 0; }
-summary { cursor: pointer; }
-summary h2 { display: inline; }
-details { margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--line); }
-details h3 { margin-top: 1.5rem; }
-details dl { grid-template-columns: minmax(6.5rem, max-content) 1fr; }
-:target { scroll-margin-top: 1rem; outline: 2px solid var(--link); outline-offset: .5rem; }
-@media (max-width: 600px) {
-  main { padding-top: 1.5rem; }
-  table, tbody, tr, th, td, dl, details dl { display: block; width: 100%; }
-  thead { display: none; }
-  th, td { padding: 0; border: 0; }
-  tr { padding: .6rem 0; border-bottom: 1px solid var(--line); }
-  .number { float: left; width: 2rem; }
-  .claim, .verdict { padding-left: 2rem; width: auto; }
-  dt { margin-top: .5rem; }
-  .wide img { min-width: calc(var(--width) / 2.5); }
-}
-@media print {
-  .wide { overflow: visible; }
-  .wide img { min-width: 0; }
-  article, figure, tr { break-inside: avoid; }
-}
-"""
+_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 class Drawn(NamedTuple):
@@ -200,7 +139,7 @@ def front_page(title: str, rows: Sequence[Row]) -> str:
     parts = []
     for row in rows:
         counts = (
-            f'<li><span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {number} {verdict.value}</span></li>'
+            f'<li><span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {verdict.value}: {number}</span></li>'
             for verdict, number in row.verdicts.items()
             if number
         )

@@ -57,11 +57,13 @@ def band(
     **line
         For `matplotlib.axes.Axes.plot`.
     """
-    means = np.array([np.asarray(values, dtype=np.float64).mean() for values in samples])
-    deviations = np.array([deviation(values) for values in samples])
+    # Of infinities there may be no mean, which leaves a gap.
+    with np.errstate(invalid="ignore"):
+        means = np.array([np.asarray(values, dtype=np.float64).mean() for values in samples])
+        deviations = np.array([deviation(values) for values in samples])
+        low, high = means - deviations, means + deviations
     axes.plot(x, means, **{**look(number), "label": label, **line})
-    colour = look(number)["color"]
-    axes.fill_between(x, means - deviations, means + deviations, color=colour, alpha=0.15, linewidth=0)
+    axes.fill_between(x, low, high, color=look(number)["color"], alpha=0.15, linewidth=0)
 
 
 def lines(axes: Axes, groups: Mapping[Any, Table], x: str, y: str | tuple[str | int, ...], label: str = "{}") -> None:
@@ -176,7 +178,7 @@ def picture(axes: Axes, values: ArrayLike, *, signed: bool = False, title: str =
     values
         (rows, columns).
     signed
-        Whether it is a map; one of zeros says so.
+        Whether it is a map; one of zeros, or with numbers that are not finite, says so.
     """
     values = np.asarray(values)
     axes.set(xticks=[], yticks=[], frame_on=False)
@@ -185,9 +187,12 @@ def picture(axes: Axes, values: ArrayLike, *, signed: bool = False, title: str =
     if not signed:
         axes.imshow(values, cmap="gray")
         return
-    limit = np.abs(values).max()
+    finite = np.isfinite(values)
+    limit = np.abs(values[finite]).max(initial=0.0)
     axes.imshow(values, cmap="PuOr", vmin=-limit or -1.0, vmax=limit or 1.0)
-    if limit == 0:
+    if not finite.all():
+        say(axes, "NaN or infinite")
+    elif limit == 0:
         say(axes, "zero\neverywhere")
 
 

@@ -108,26 +108,8 @@ class Store:
         return len(self.results)
 
     def get(self, trial: object) -> Result | None:
-        """The result of a trial, or None if there is none.
-
-        Raises
-        ------
-        StoreError
-            If what is stored under the trial's key is of a trial with other settings: the file was edited, or
-            a default changed in the code.
-        """
-        name = key(trial)
-        if name not in self.results:
-            return None
-        stored = self._trials[name]
-        for field, value in plain(trial).items():
-            if field in stored and json.dumps(stored[field]) != json.dumps(value):
-                raise StoreError(
-                    f"{self._file}: the result {name} is of a trial with {field} = "
-                    f"{json.dumps(stored[field])}, expected {json.dumps(value)}; delete its line to run the "
-                    "trial again, or choose another --out"
-                )
-        return self.results[name]
+        """The result of a trial, or None if there is none."""
+        return self.results.get(key(trial))
 
     def add(self, trial: object, result: Result) -> None:
         """Keep the result of a trial: when this returns, it is on disk.
@@ -152,8 +134,7 @@ class Store:
         path = self._unfinished / f"{entry['key']}.json"
         if entry["key"] not in self:
             if environment() not in self.made_by:
-                self.made_by.append(environment())
-                self._write_file()
+                self._write_file([*self.made_by, environment()])
             self._write(path, line)
         self._keep(entry, str(path))
 
@@ -167,7 +148,7 @@ class Store:
         StoreError
             If the file cannot be written; the results stay where they are.
         """
-        self._write_file()
+        self._write_file(self.made_by)
         with contextlib.suppress(OSError):
             for path in [*self._unfinished.glob("*.json"), *self._unfinished.glob("*.tmp")]:
                 path.unlink()
@@ -195,11 +176,17 @@ class Store:
             raise StoreError(f"{path}: cannot be used ({error.strerror}); choose another --out") from error
 
     def _read(self) -> None:
+        unfinished = sorted(self._unfinished.glob("*.json"))
         if self._file.exists():
             self._read_file()
-        for path in sorted(self._unfinished.glob("*.json")):
-            entry = _parse(path.read_bytes())
-            if entry is None or entry["key"] != path.stem:
+        elif unfinished:
+            raise StoreError(
+                f"{self._unfinished}: holds results, but without {self._file} nothing says what code measured them; "
+                "delete this folder, or choose another --out"
+            )
+        for path in unfinished:
+            entry = _checked(path.read_bytes())
+            if entry is None or entry.get("key") != path.stem:
                 raise StoreError(f"{path}: is not a complete result; delete this file to run its trial again")
             self._keep(entry, str(path))
 
@@ -217,13 +204,13 @@ class Store:
             raise StoreError(
                 f"{self._file}: its results were measured by other code (digest {header['code']}"
                 f"{f', commit {commit}' * bool(commit)}), expected this code's (digest {self._code}); choose another "
-                "--out, go back to that code, or delete the file to measure again"
+                "--out, go back to that code, or delete the folder to measure again"
             )
         self.made_by = header["made by"]
         for number, line in enumerate(lines[1:], 2):
             where = f"{self._file}, line {number}"
-            entry = _parse(line)
-            if entry is None:
+            entry = _checked(line)
+            if entry is None or "key" not in entry:
                 fault = "is not a result, or was changed: its checksum is not that of the line"
                 if not line.endswith(b"\n"):
                     fault = "is torn (the last line of the file)"
@@ -233,10 +220,11 @@ class Store:
                 )
             self._keep(entry, where)
 
-    def _write_file(self) -> None:
+    def _write_file(self, made_by: list[dict[str, str]]) -> None:
         names = sorted(self.results, key=lambda name: (_order(self._trials[name]), name))
-        header = {**self._header, "code": self._code, "made by": self.made_by}
+        header = {**self._header, "code": self._code, "made by": made_by}
         self._write(self._file, b"".join(map(_line, [header, *map(self._entry, names)])))
+        self.made_by = made_by
 
     def _write(self, path: Path, data: bytes) -> None:
         try:
@@ -302,15 +290,6 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     if not isinstance(entry, dict) or entry.pop("check", None) != _checksum(entry):
         return None
     return entry
-
-
-def _parse(line: bytes) -> dict[str, Any] | None:
-    """The result that a whole line holds, or None."""
-    entry = _checked(line)
-    shape = {"key": str, "trial": dict, "result": dict}
-    if entry is not None and {name: type(value) for name, value in entry.items()} == shape:
-        return entry
-    return None
 
 
 def _order(value: Any) -> tuple[int, Any]:

@@ -97,6 +97,8 @@ class Study:
 
     def __post_init__(self) -> None:
         names = [figure.__name__ for figure in self.figures]
+        if not names:
+            raise ArgumentError(f"{self.title}: found no figures, expected at least one, for the front page")
         for number, claim in enumerate(self.claims, 1):
             if missing := set(claim.figures).difference(names):
                 raise ArgumentError(f"claim {number}: found the figure {min(missing)!r}, expected one of {names}")
@@ -306,27 +308,3 @@ def _write_effort(args: argparse.Namespace, seconds: float, trained: int, networ
     one = trained == networks
     workers = None if args.scheduler else int(args.workers)
     _write_json(path, {"seconds": seconds if one else None, "workers": workers, "processors": os.cpu_count()})
-
-
-def readme_part(folder: Path) -> str:
-    """The README's part on a study, in Markdown, from the summary and the effort in `folder`."""
-    summary, effort = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (SUMMARY, EFFORT))
-    took = "In several sittings"
-    if effort["seconds"] is not None:
-        minutes, seconds = divmod(round(effort["seconds"]), 60)
-        took = f"In {minutes} min {seconds:02d} s"
-    where = "on a cluster"
-    if effort["workers"] is not None:
-        where = f"with {effort['workers']} workers on {effort['processors']} processors"
-    claims = summary["claims"]
-    lines = [
-        f"{took}, {where}, the program trained {summary['networks']:,} networks, drew {len(summary['figures'])} "
-        f"figures and judged {len(claims)} claims.",
-        "",
-        summary["summary"].rstrip("\n"),
-        "",
-        "| | claim | verdict |",
-        "| --- | --- | --- |",
-        *(f"| {claim['number']} | {claim['statement']} | **{claim['verdict']}** |" for claim in claims),
-    ]
-    return "\n".join(lines) + "\n"

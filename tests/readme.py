@@ -9,6 +9,7 @@ and the text that they make goes between two comments in README.md::
 """
 
 import importlib
+import json
 import re
 import shutil
 import sys
@@ -19,13 +20,37 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from experiments.__main__ import EXPERIMENTS  # noqa: E402
-from experiments.study import EFFORT, SUMMARY, readme_part  # noqa: E402
+from experiments.study import EFFORT, SUMMARY  # noqa: E402
 
 
 def sources(name):
     """The files in the results that an experiment's part is made from, and what makes it of a folder with them."""
     module = importlib.import_module(EXPERIMENTS[name])
-    return ((SUMMARY, EFFORT), readme_part) if hasattr(module, "STUDY") else (module.MEASURED, module.readme)
+    return ((SUMMARY, EFFORT), part_of_a_study) if hasattr(module, "STUDY") else (module.MEASURED, module.readme)
+
+
+def part_of_a_study(folder):
+    """The part on a study, in Markdown, from the summary and the effort in `folder`."""
+    summary, effort = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (SUMMARY, EFFORT))
+    took = "In several sittings"
+    if effort["seconds"] is not None:
+        minutes, seconds = divmod(round(effort["seconds"]), 60)
+        took = f"In {minutes} min {seconds:02d} s"
+    where = "on a cluster"
+    if effort["workers"] is not None:
+        where = f"with {effort['workers']} workers on {effort['processors']} processors"
+    claims = summary["claims"]
+    lines = [
+        f"{took}, {where}, the program trained {summary['networks']:,} networks, drew {len(summary['figures'])} "
+        f"figures and judged {len(claims)} claims.",
+        "",
+        summary["summary"].rstrip("\n"),
+        "",
+        "| | claim | verdict |",
+        "| --- | --- | --- |",
+        *(f"| {claim['number']} | {claim['statement']} | **{claim['verdict']}** |" for claim in claims),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def figures(name, text):

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
-from experiments.sensitivity.paths import mean_transitions
 from npnet import MLP, SGD, EarlyStopping, iterative, train, train_together
 from npnet.derivatives import activation_codes, input_gradient
 from npnet.errors import ArgumentError, DataError
@@ -42,10 +41,6 @@ def together(nets=(NET, NET), thetas=(THETA, THETA), **settings):
 
 def descended(theta=THETA, update=lambda theta, gradient, step: theta, mask=None):
     return list(npnet.descend(theta, [np.arange(3)], npnet.batch_gradient(NET, X, Y), update, mask))
-
-
-def counted(k=3, paths=lambda k: [X], **settings):
-    return mean_transitions(NET, THETA, paths, k, **{"tolerance": 0.1, "most": 4} | settings)
 
 
 def refused(function, name, *values, **many):
@@ -105,10 +100,6 @@ NONSENSE = [
     *refused(lambda value: npnet.probabilities(value, X), "net", SQUARED),
     *refused(lambda value: activation_codes(value, THETA, X), "activation", SOFT),
     *refused(lambda value: activation_codes(NET, value, X), "a", THETA * NAN),
-    *refused(counted, "k", 0, 1.5),
-    *refused(lambda value: counted(most=value), "most", 2, 4.0),
-    *refused(lambda value: counted(tolerance=value), "tolerance", 0, NAN, "1"),
-    *refused(lambda value: counted(paths=value), "paths", lambda k: [], lambda k: [X[:2]]),
     *refused(lambda value: npnet.forward(MLP((1, 1)), np.ones(2), value), "x", [0.5, 1.0], np.zeros((0, 1))),
     # Training.
     *refused(lambda value: trained(epochs=value), "epochs", 2.5, "2", -1, True, None),

@@ -10,8 +10,10 @@ import pytest
 
 import npnet
 from experiments.benchmark import pruned, released, scaling
-from experiments.low_capacity import protocol
+from experiments.low_capacity import networks
 from npnet.data.datasets import Dataset
+
+NET = npnet.MLP((16, 9, 8, 10), loss="softmax")
 
 
 @pytest.fixture
@@ -27,9 +29,10 @@ def tiny(monkeypatch):
 
     data = Dataset("mnist", *part(100), *part(40), {})
     monkeypatch.setattr(npnet, "load", lambda name, folder: data)
-    protocol.task.cache_clear()
+    monkeypatch.setattr(pruned, "NET", NET)
+    networks.task.cache_clear()
     yield data
-    protocol.task.cache_clear()
+    networks.task.cache_clear()
 
 
 def arguments(folder):
@@ -41,27 +44,19 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-NET = npnet.MLP((16, 9, 8, 10), loss="softmax")
-
-
 def test_the_pruned_part(tiny, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pruned, "NET", NET)
     monkeypatch.setattr(pruned, "QUICK_ROUNDS", 1)
     pruned.main(arguments(tmp_path))
     rows = table(tmp_path / "pruned.csv")
     assert [float(row["sparsity"]) for row in rows] == list(pruned.SPARSITIES)
     assert {row["path"] for row in rows} <= set(npnet.fast.paths.PATHS)
     for row in rows:
-        assert (
-            float(row["lowest_inference_ratio"])
-            <= float(row["inference_ratio"])
-            <= float(row["highest_inference_ratio"])
-        )
+        lowest, median, highest = (float(row[f"{which}inference_ratio"]) for which in ("lowest_", "", "highest_"))
+        assert lowest <= median <= highest
     assert re.search(r"^ +95% ", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_a_pruned_network_that_learns_something_else_is_noticed(tiny, monkeypatch):
-    monkeypatch.setattr(pruned, "NET", NET)
     real = npnet.train
 
     def other(net, theta, x, y, sgd, **rest):
@@ -77,7 +72,6 @@ def test_a_pruned_network_that_learns_something_else_is_noticed(tiny, monkeypatc
 
 def test_the_columns_of_a_pruned_network(tiny, monkeypatch):
     """Inference is asked of the dense weights and of the pruned ones, an epoch of the pruned ones on both paths."""
-    monkeypatch.setattr(pruned, "NET", NET)
     seen = []
     monkeypatch.setattr(pruned, "interleaved", lambda functions, rounds: seen.extend(functions) or np.ones((1, 4)))
     mask = NET.prunable & (np.arange(NET.size) % 2 == 0) | ~NET.prunable
@@ -92,9 +86,9 @@ def test_the_columns_of_a_pruned_network(tiny, monkeypatch):
 
 @pytest.fixture
 def short(monkeypatch):
-    for module in (protocol, released):
+    for module in (networks, released):
         monkeypatch.setattr(module, "EPOCHS", 3)
-    monkeypatch.setattr(released, "QUICK", dataclasses.replace(protocol.QUICK, widths=(2, 4)))
+    monkeypatch.setattr(released, "QUICK", dataclasses.replace(networks.QUICK, widths=(2, 4)))
 
 
 def test_the_released_part(tiny, short, tmp_path, capsys):
@@ -109,17 +103,13 @@ def test_the_released_part(tiny, short, tmp_path, capsys):
     assert [float(number) for number in printed.groups()] == pytest.approx(wanted, abs=0.006)
 
 
-def test_the_loop_in_numpy_trains_as_npnet_does(tiny, short):
-    wanted = [trial for trial in protocol.trials("", protocol.QUICK, 0.3) if trial.arm == protocol.AS_RELEASED][:2]
+@pytest.mark.parametrize("loop", ["numpy_trained", "authors_trained"])
+def test_the_loop_compared_trains_as_npnet_does(tiny, short, loop):
+    if loop == "authors_trained":
+        pytest.importorskip("sklearn", reason="the author's loop asks it for metrics: pip install '.[bench]'")
+    wanted = [trial for trial in released.trials(networks.QUICK) if trial.seed == 0][:2]
     for theta, trial in zip(released.npnet_trained(wanted, tiny), wanted, strict=True):
-        np.testing.assert_allclose(theta, released.numpy_trained(trial, tiny), rtol=1e-4, atol=1e-6)
-
-
-def test_the_authors_loop_trains_as_npnet_does(tiny, short):
-    pytest.importorskip("sklearn", reason="the author's loop asks scikit-learn for its metrics: pip install '.[bench]'")
-    wanted = [t for t in protocol.trials("", protocol.QUICK, 0.3) if t.arm == protocol.AS_RELEASED][:2]
-    for theta, trial in zip(released.npnet_trained(wanted, tiny), wanted, strict=True):
-        np.testing.assert_allclose(theta, released.authors_trained(trial, tiny), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(theta, getattr(released, loop)(trial, tiny), rtol=1e-4, atol=1e-6)
 
 
 def test_the_authors_loop_is_timed_or_the_extra_is_named(tiny, short, tmp_path, capsys, monkeypatch):
@@ -135,7 +125,7 @@ def test_the_authors_loop_is_timed_or_the_extra_is_named(tiny, short, tmp_path, 
 
 
 def test_a_loop_that_trains_something_else_is_noticed(tiny, short, tmp_path, monkeypatch):
-    monkeypatch.setattr(released, "LEARNING_RATE", 3.0)
+    monkeypatch.setattr(released, "EPOCHS", 300)
     with pytest.raises(AssertionError):
         released.main(arguments(tmp_path))
 

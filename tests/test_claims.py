@@ -1,75 +1,106 @@
 """Claims: the verdict comes from the rule, and the tables can be read."""
 
 import dataclasses
-import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.claims import (
-    FEWEST_PAIRS,
-    Claim,
-    Judgement,
-    Verdict,
-    deviation,
-    grouped,
-    interval,
-    judge_all,
-    markdown,
-    sign_test,
-    spread,
-    terminal,
-)
+from experiments.claims import Claim, Judgement, Verdict, grouped, judged, markdown, terminal, verdict
 from npnet.errors import ArgumentError
 
-
-def judge(results):
-    fails = [h for h, f1 in results.items() if f1 < 0.9]
-    if not fails:
-        return Judgement("all above", Verdict.HOLDS)
-    if len(fails) == len(results):
-        return Judgement("none above", Verdict.FAILS)
-    return Judgement(f"{len(fails)} below", Verdict.CONDITIONAL, f"h > {max(fails)}")
-
-
-CLAIM = Claim("Small nets |learn|\n4v9.", "F1 > 0.9", "mean F1 > 0.9 at all h", judge, "capacity.png")
-LONG = Claim("word " * 40, "1e-3 " * 30, "rule", judge, "long.png")
-
-
-@pytest.mark.parametrize(
-    ("results", "verdict"),
-    [({2: 0.95, 4: 0.99}, "holds"), ({2: 0.5}, "does not hold"), ({2: 0.5, 4: 0.99}, "holds only if h > 2")],
+SOME = Judgement(("h2: 0.5", "h4: 0.99"), Verdict.CONDITIONAL, "h > 2")
+CLAIM = Claim(
+    statement="Small nets |learn|\n4v9.",
+    published="F1 > 0.9",
+    rule="mean F1 > 0.9 at all h",
+    judge=lambda found: found,
+    figures=("capacity",),
 )
-def test_the_rule_gives_the_verdict(results, verdict):
-    assert [str(judgement) for judgement in judge_all([CLAIM, LONG], results)] == [verdict, verdict]
+LONG = dataclasses.replace(CLAIM, statement="word " * 40, published="1e-3 " * 30, figures=("long",))
+
+
+# Judgements.
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_a_condition_goes_with_its_verdict(verdict):
     conditional = verdict is Verdict.CONDITIONAL
-    Judgement("x", verdict, "h > 2" if conditional else "")
+    assert str(Judgement(("x",), verdict, "h > 2" * conditional)) == f"{verdict.value}{' h > 2' * conditional}"
     with pytest.raises(ArgumentError, match=rf"^condition is .* with the verdict '{verdict.value}', expected a cond"):
-        Judgement("x", verdict, "" if conditional else "h > 2")
+        Judgement(("x",), verdict, "h > 2" * (not conditional))
+
+
+def test_what_was_measured_is_no_single_text():
+    with pytest.raises(ArgumentError, match=r"^measured is '0\.5; 0\.6', expected a tuple of texts, one for each case"):
+        Judgement("0.5; 0.6", Verdict.HOLDS)
+
+
+CASES = st.dictionaries(st.text("ab", min_size=1), st.tuples(st.text("xy", min_size=1), st.booleans()))
+
+
+@given(CASES, st.sampled_from(["", "with {}"]), st.sampled_from(["", "about"]), st.booleans())
+def test_a_verdict_follows_from_the_cases(found, only_if, about, few):
+    judgement = verdict(found, only_if, about=about, few=few)
+    assert judgement.measured == (*[about] * bool(about), *(f"{case}: {text}" for case, (text, _) in found.items()))
+    true = [case for case, (_, as_claimed) in found.items() if as_claimed]
+    assert (judgement.verdict is Verdict.OPEN) == (few or not found)
+    if few or not found:
+        return
+    assert (judgement.verdict is Verdict.HOLDS) == (len(true) == len(found))
+    some = 0 < len(true) < len(found) and only_if != ""
+    assert (judgement.verdict is Verdict.CONDITIONAL) == some
+    assert judgement.condition == (f"with {' or '.join(true)}" if some else "")
+
+
+@pytest.mark.parametrize(
+    ("as_claimed", "text"),
+    [
+        ((True, True, False), "holds only if it is corrected"),
+        ((False, True, True), "holds only if h > 4"),
+        ((False, False, True), "does not hold"),
+        ((False, False, False), "does not hold"),
+    ],
+)
+def test_of_words_for_each_case_those_of_the_first_true_one_are_taken(as_claimed, text):
+    found = {case: ("0.5", true) for case, true in zip(("published", "wide", "deep"), as_claimed, strict=True)}
+    assert str(verdict(found, {"wide": "h > 4", "published": "it is corrected"})) == text
+
+
+def test_a_case_without_a_name():
+    assert verdict({"": ("0.5", True)}) == Judgement(("0.5",), Verdict.HOLDS)
+
+
+# Tables of claims.
+
+
+@given(st.lists(st.sampled_from([CLAIM, LONG, dataclasses.replace(CLAIM, group="Ours")]), max_size=4))
+def test_each_claim_is_judged_by_its_rule_and_numbered(claims):
+    found = judged(claims, SOME)
+    assert [tuple(each) for each in found] == [(number, claim, SOME) for number, claim in enumerate(claims, 1)]
+    assert [each for _, group in grouped(found) for each in group] == found
+    assert [heading for heading, _ in grouped(found)] == [
+        claim.group for k, claim in enumerate(claims) if not k or claims[k - 1].group != claim.group
+    ]
 
 
 def test_markdown():
-    assert markdown([CLAIM], judge_all([CLAIM], {2: 0.5, 4: 0.99})) == (
+    assert markdown(judged([CLAIM], SOME)) == (
         "## Claims\n\n"
         "|  | claim | published | ours | rule | verdict | figure |\n"
         "| --- | --- | --- | --- | --- | --- | --- |\n"
-        r"| 1 | Small nets \|learn\| 4v9. | F1 > 0.9 | 1 below | mean F1 > 0.9 at all h | **holds only if h > 2** "
-        "| [capacity.png](figures/capacity.png) |\n"
+        r"| 1 | Small nets \|learn\| 4v9. | F1 > 0.9 | h2: 0.5<br>h4: 0.99 | mean F1 > 0.9 at all h "
+        "| **holds only if h > 2** | [capacity](figures/capacity.png) |\n"
     )
 
 
 def test_terminal():
-    assert terminal([CLAIM], judge_all([CLAIM], {2: 0.5, 4: 0.99})) == (
+    assert terminal(judged([CLAIM], SOME)) == (
         "Claims\n------\n\n"
         "1. Small nets |learn| 4v9.\n"
         "   published  F1 > 0.9\n"
-        "   ours       1 below\n"
+        "   ours       h2: 0.5\n"
+        "              h4: 0.99\n"
         "   rule       mean F1 > 0.9 at all h\n"
         "   verdict    holds only if h > 2\n"
         "   figure     figures/capacity.png\n"
@@ -77,124 +108,28 @@ def test_terminal():
 
 
 def test_a_claim_with_two_figures():
-    claim = dataclasses.replace(CLAIM, also=("curves.png",))
-    assert (CLAIM.figures, claim.figures) == (("capacity.png",), ("capacity.png", "curves.png"))
-    judgements = judge_all([claim], {2: 0.5})
-    assert "\n   figure     figures/capacity.png, figures/curves.png\n" in terminal([claim], judgements)
-    assert " | [capacity.png](figures/capacity.png), [curves.png](figures/curves.png) |\n" in markdown(
-        [claim], judgements
-    )
+    found = judged([dataclasses.replace(CLAIM, figures=("capacity", "curves"))], SOME)
+    assert "\n   figure     figures/capacity.png, figures/curves.png\n" in terminal(found)
+    assert " | [capacity](figures/capacity.png), [curves](figures/curves.png) |\n" in markdown(found)
 
 
 @pytest.mark.parametrize("width", [100, 60])
 def test_terminal_wraps(width):
-    text = terminal([CLAIM, LONG], judge_all([CLAIM, LONG], {2: 0.5}), width)
-    lines = text.splitlines()
-    assert max(map(len, lines)) <= width
-    assert "" in lines  # between two claims
-    start = lines.index("", 3) + 1
+    found = judged([CLAIM, LONG], SOME)
+    lines = terminal(found, width).splitlines()
+    assert width - 10 < max(map(len, lines)) <= width
+    start = lines.index("", 3) + 1  # between two claims
     assert lines[start].startswith("2. word ")
     assert lines[start + 1].startswith("   word ")
     assert "".join(f"{line[3:]} " for line in lines[start:] if "word" in line) == "word " * 40
+    assert (terminal(found) == terminal(found, width)) == (width == 100)
 
 
-def test_terminal_is_100_columns_wide():
-    lines = terminal([LONG], judge_all([LONG], {2: 0.5})).splitlines()
-    assert lines == terminal([LONG], judge_all([LONG], {2: 0.5}), 100).splitlines()
-    assert max(map(len, lines)) > 90
+def test_groups_have_headings():
+    found = judged([CLAIM, *[dataclasses.replace(LONG, group="Ours")] * 2], SOME)
+    assert terminal(found).count("Ours\n----\n\n2. word") == markdown(found).count("## Ours\n") == 1
 
 
-@pytest.mark.parametrize("table", [markdown, terminal])
-def test_each_claim_needs_its_judgement(table):
-    with pytest.raises(ValueError, match="zip"):
-        table([CLAIM, LONG], judge_all([CLAIM], {2: 0.5}))
-
-
-def test_groups_have_headings_and_one_count():
-    claims = [CLAIM, dataclasses.replace(LONG, group="Ours"), dataclasses.replace(CLAIM, group="Ours")]
-    judgements = judge_all(claims, {2: 0.5})
-    found = [(heading, [number for number, _, _ in each]) for heading, each in grouped(claims, judgements)]
-    assert found == [("Claims", [1]), ("Ours", [2, 3])]
-    assert terminal(claims, judgements).count("Ours\n----\n\n2. word") == 1
-    assert markdown(claims, judgements).count("## Ours\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ([0.25], "0.250 (n = 1)"),
-        ([1.0, 2.0, 3.0], "2.000 [1.000, 3.000] (n = 3)"),
-        ([0.0, 1.0], "0.500 [0.000, 1.000] (n = 2)"),
-        ([1.0, math.nan], "nan [nan, nan] (n = 2)"),
-        ([math.nan], "nan (n = 1)"),
-    ],
-)
-def test_spread(values, text):
-    assert spread(values) == text
-
-
-def test_interval_of_many_values_is_the_normal_one():
-    values = np.random.default_rng(0).normal(5, 2, 400)
-    half = 1.96 * values.std() / 20
-    assert interval(values) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
-
-
-@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12))
-def test_interval_lies_within_the_values_and_moves_with_them(values):
-    low, high = interval(values)
-    assert min(values) - 1e-9 <= low <= high <= max(values) + 1e-9
-    assert interval(values) == (low, high)
-    assert interval(np.array(values) + 8) == pytest.approx((low + 8, high + 8), abs=1e-9)
-
-
-def test_one_seed_says_nothing_of_the_spread():
-    assert interval([3.0]) == (-math.inf, math.inf)
-
-
-def test_interval_of_another_statistic():
-    samples = np.array([[0, 10], [1, 11], [2, 12], [3, 13]])
-    low, high = interval(samples, lambda resamples: (resamples[..., 1] - resamples[..., 0]).max(axis=1))
-    assert (low, high) == (10, 10)
-    assert interval(samples, lambda resamples: resamples[..., 0].max(axis=1))[1] == 3
-
-
-def test_deviation():
-    assert deviation([1.0, 2.0, 3.0]) == 1.0
-    assert deviation([5.0]) == 0.0
-
-
-def test_spread_of_other_digits():
-    assert spread([1.0, 2.0, 3.0], digits=1) == "2.0 [1.0, 3.0] (n = 3)"
-    assert spread([1.26], digits=1) == "1.3 (n = 1)"
-
-
-def test_spread_of_nothing():
-    with pytest.raises(ArgumentError, match=r"^values is empty, expected one number per seed$"):
-        spread([])
-
-
-@pytest.mark.parametrize(
-    ("differences", "expected"),
-    [
-        ([1, 1, 1, 1, 1, 1], (6, 6, 2 / 64)),
-        ([-1, -2, -3], (0, 3, 2 / 8)),
-        ([1, 1, 1, -1], (3, 4, 2 * 5 / 16)),
-        ([1, -1], (1, 2, 1.0)),
-        ([0, 0, 5, np.nan], (1, 1, 1.0)),
-        ([], (0, 0, 1.0)),
-    ],
-)
-def test_the_sign_test_is_exact(differences, expected):
-    assert sign_test(np.array(differences, dtype=float)) == expected
-
-
-def test_a_sign_test_in_words():
-    assert str(sign_test(np.array([1.0] * 6))) == "6 of 6 (p = 0.031)"
-
-
-def test_significantly_more_than_half_go_up():
-    up, down = np.ones(FEWEST_PAIRS), -np.ones(FEWEST_PAIRS)
-    assert sign_test(up).upwards
-    assert not sign_test(down).upwards
-    assert not sign_test(up[1:]).upwards
-    assert not sign_test(np.concatenate([up, down])).upwards
+def test_a_claim_is_our_own_unless_it_was_published():
+    own = Claim(statement="s", rule="r", judge=len, figures=())
+    assert (own.published, own.group) == ("our own question", "Claims")

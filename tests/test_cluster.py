@@ -1,5 +1,6 @@
 """Sweeps on a real Dask cluster, on this machine: workers that are killed, that are not alike, or not there."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -16,7 +17,6 @@ import pytest
 
 from experiments import __main__ as command_line
 from experiments import low_capacity
-from experiments.low_capacity import figures
 
 distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
 if os.environ.get("NUMBA_DISABLE_JIT") == "1":
@@ -54,62 +54,73 @@ def note(what, trial):
 TOY = '''"""Counts."""
 from dataclasses import dataclass
 
-from experiments.executors import executor
-from experiments.run import run_options, run_trials
-from experiments.store import Store
-from experiments.trials import key
+from experiments.study import Study
+from experiments.style import panels
+from experiments.trials import fingerprint, key
 from notes import begin, note
 
 
 @dataclass(frozen=True)
 class Trial:
     seed: int
+    data: str
 
 
-def work(trials):
+def networks(scale, data, found):
+    return [Trial(seed, fingerprint(data["mnist"].checksums)) for seed in range(scale)]
+
+
+def measure(trials, data):
     begin(key(trials[0]))
     note("end", key(trials[0]))
     return [{"value": trial.seed / 7} for trial in trials]
 
 
-def add_arguments(parser):
-    run_options(parser)
+def nothing(table):
+    return panels()[0], "Nothing."
 
 
-def main(args):
-    trials = [Trial(seed) for seed in range(TRIALS)]
-    with Store(args.out, args.experiment) as store, executor(args) as workers:
-        run_trials(trials, work, store, workers, cost=lambda trial: 1.0, label="toy")
-    print("done")
+STUDY = Study(
+    title="Toy",
+    introduction="",
+    quick=TRIALS,
+    default=TRIALS,
+    full=TRIALS,
+    networks={"toy": networks},
+    measure=measure,
+    figures=(nothing,),
+    claims=(),
+)
 '''.replace("TRIALS", str(TRIALS))
-# The experiment as it is, but for the number of epochs.
+# The study as it is, but for the number of epochs.
 SHORT = """
-from experiments import low_capacity
-from experiments.low_capacity import protocol
+from experiments import study
+from experiments.low_capacity import networks
 from experiments.trials import key
 from notes import begin, note
 
-protocol.EPOCHS = protocol.MOST_EPOCHS = 3
-measured = low_capacity._measured
+networks.EPOCHS = networks.MOST_EPOCHS = 3
+work = study._work
 
 
-def noted(folder, trials):
+def noted(measure, dataset, folder, trials):
     begin(key(trials[0]))
-    results = measured(folder, trials)
+    results = work(measure, dataset, folder, trials)
     note("end", key(trials[0]))
     return results
 
 
-low_capacity._measured = noted
+study._work = noted
 """
+# To draw takes longer than all else.
 COMMAND = """
+import dataclasses
 import sys
 from experiments import __main__ as command_line
 from experiments import low_capacity
-from experiments.low_capacity import figures, protocol
-protocol.EPOCHS = protocol.MOST_EPOCHS = 3
-figures.draw_all = lambda *_: []
-low_capacity.report = lambda *_: None
+from experiments.low_capacity import networks
+networks.EPOCHS = networks.MOST_EPOCHS = 3
+low_capacity.STUDY = dataclasses.replace(low_capacity.STUDY, figures=low_capacity.STUDY.figures[:1], claims=())
 command_line.EXPERIMENTS["toy"] = "toy_experiment"
 sys.exit(command_line.main(sys.argv[1:]))
 """
@@ -238,9 +249,8 @@ def kept(folder):
 
 
 def test_a_lost_worker_loses_no_result(cluster, tiny, short, tmp_path, monkeypatch):
-    # To draw takes longer than all else, and the page shows what is drawn.
-    monkeypatch.setattr(figures, "draw_all", lambda *_: [])
-    monkeypatch.setattr(low_capacity, "report", lambda *_: None)
+    study = low_capacity.STUDY
+    monkeypatch.setattr(low_capacity, "STUDY", dataclasses.replace(study, figures=study.figures[:1], claims=()))
     arguments = ("low_capacity", "--quick", "--data", str(tiny), "--out")
     cluster.add_workers(2, "--preload", "short")
     process = cluster.command(*arguments, "there")
@@ -278,7 +288,8 @@ def test_a_restarted_sweep_redoes_nothing(cluster, here, tmp_path):
     cluster.let_go()
     wait_until(lambda: len(cluster.noted("end")) == 6)
     status, out, err = here("toy", "--out", "out")
-    assert (status, out) == (0, "done\n")
+    assert status == 0
+    assert out.endswith("open out/index.html\n")
     assert f"resuming: 4 of {TRIALS} trials found in out\n" in err
     again = [trial for _, trial in cluster.noted("begin")[6:]]
     assert len(again) == len(set(again)) == TRIALS - 4
@@ -328,7 +339,8 @@ def test_all_workers_are_lost(cluster):
     cluster.let_go()
     cluster.add_workers(1)
     status, out, err = done(process)
-    assert (status, out) == (0, "done\n")
+    assert status == 0
+    assert out.endswith("open out/index.html\n")
     assert "waiting" not in err
 
 

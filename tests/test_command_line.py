@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import runpy
 import signal
 import subprocess
@@ -19,38 +20,59 @@ TOY = '''"""Counts to ten, slowly.
 
 More of it.
 """
+import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from experiments.run import positive, run_options, run_trials
-from experiments.store import Store
+from experiments.study import Study
+from experiments.style import panels
+from experiments.trials import fingerprint
+
+
+@dataclass(frozen=True)
+class Scale:
+    seeds: int
 
 
 @dataclass(frozen=True)
 class Trial:
+    data: str
     seed: int
 
 
-def work(trials):
-    time.sleep(SECONDS)
+def networks(scale, data, table):
+    return [Trial(fingerprint(data["mnist"].checksums), seed) for seed in range(scale.seeds)]
+
+
+def measure(trials, data):
+    time.sleep(float(os.environ.get("SECONDS", 0)))
     return [{"value": trial.seed / 7} for trial in trials]
 
 
-def add_arguments(parser):
-    run_options(parser)
-    parser.add_argument("--seeds", type=positive)
+def values(table):
+    deadline = time.monotonic() + 20
+    while os.path.exists("busy") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return panels()[0], f"Nothing; n = {len(table)} seeds."
 
 
-def main(args):
-    trials = [Trial(seed) for seed in range(args.seeds or 10)]
-    with Store(args.out, args.experiment) as store, ThreadPoolExecutor(args.workers) as executor:
-        run_trials(trials, work, store, executor, cost=lambda trial: 1.0, label="toy")
-    print("done")
+STUDY = Study(
+    title="Toy",
+    introduction="It counts.",
+    quick=Scale(2),
+    default=Scale(10),
+    full=Scale(20),
+    networks={"toy": networks},
+    measure=measure,
+    figures=(values,),
+    claims=(),
+    options={"seeds": "how many"},
+)
 '''
 COMMAND = """
 import sys
-from experiments import __main__ as command_line
+from experiments import __main__ as command_line, run
+run.first_use = lambda: False
 command_line.EXPERIMENTS["toy"] = "toy_experiment"
 sys.exit(command_line.main(sys.argv[1:]))
 """
@@ -71,8 +93,8 @@ def register(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def toy(register):
-    register(TOY.replace("SECONDS", "0"))
+def toy(register, unrendered):
+    register(TOY)
 
 
 @pytest.fixture
@@ -81,11 +103,11 @@ def start(tmp_path):
 
     @contextmanager
     def start(*arguments, seconds=0.02):
-        (tmp_path / "toy_experiment.py").write_text(TOY.replace("SECONDS", str(seconds)))
+        (tmp_path / "toy_experiment.py").write_text(TOY)
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, "toy", *arguments],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+            env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "SECONDS": str(seconds)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -99,9 +121,9 @@ def start(tmp_path):
     return start
 
 
-def wait_for_results(folder, count=1):
+def wait_for(folder, pattern="unfinished/*.json"):
     deadline = time.monotonic() + 30
-    while len(list(folder.glob("unfinished/*.json"))) < count:
+    while not any(folder.glob(pattern)):
         assert time.monotonic() < deadline
         time.sleep(0.002)
 
@@ -121,8 +143,12 @@ def test_the_listing(toy, capsys, arguments):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "usage: python -m experiments NAME [options]   (NAME --help lists the options)"
     assert lines[1] == ""
-    assert [line.split(maxsplit=1) for line in lines[2:]][-1] == ["toy", "Counts to ten, slowly."]
-    assert len(lines) == 2 + len(command_line.EXPERIMENTS)
+    found = [line.split(maxsplit=1) for line in lines[2:]]
+    assert [name for name, _ in found] == [*command_line.EXPERIMENTS, "all"]
+    assert found[-2:] == [
+        ["toy", "Counts to ten, slowly."],
+        ["all", "Every study, one after the other, and the page that shows them all."],
+    ]
 
 
 def test_the_listing_imports_nothing(register, capsys):
@@ -162,24 +188,87 @@ def test_blas_has_one_thread_unless_the_user_says_otherwise(given, seen):
     assert found.stdout.split() == [seen] * 3
 
 
+def lines(folder):
+    return len((folder / "results.jsonl").read_text().splitlines())
+
+
+def links(page):
+    """Of the way back and of the headings of a page."""
+    return re.findall(r'<(?:nav|h2)><a href="(.*?)"', page.read_text())
+
+
 def test_a_run(toy, tmp_path, capsys):
     assert command_line.main(["toy", "--seeds", "3", "--workers", "1"]) == 0
-    assert capsys.readouterr().out == "done\n"
-    assert len((tmp_path / "results" / "toy" / "results.jsonl").read_text().splitlines()) == 4
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "3 networks, 3 of them trained now: results/toy/results.jsonl, claims.md and figures/",
+        "open results/toy/index.html",
+        "open results/index.html for all studies",
+    ]
+    results = tmp_path / "results"
+    assert lines(results / "toy") == 4
+    assert links(results / "index.html") == ["toy/index.html"]
     assert command_line.main(["toy", "--quick", "--seeds", "1"]) == 0
-    assert len((tmp_path / "results" / "toy-quick" / "results.jsonl").read_text().splitlines()) == 2
-    assert command_line.main(["toy", "--seeds", "2", "--out", "größe [1] x"]) == 0
-    assert len((tmp_path / "größe [1] x" / "results.jsonl").read_text().splitlines()) == 3
+    assert lines(results / "toy-quick") == 2
+    assert links(results / "index.html") == ["toy/index.html", "toy-quick/index.html"]
+    assert links(results / "toy" / "index.html") == links(results / "toy-quick" / "index.html") == ["../index.html"]
+
+
+def test_a_run_in_a_folder_of_ones_own_has_no_front_page(toy, tmp_path):
+    assert command_line.main(["toy", "--seeds", "2", "--out", "größe [1] x/deep"]) == 0
+    assert lines(tmp_path / "größe [1] x" / "deep") == 3
+    assert links(tmp_path / "größe [1] x" / "deep" / "index.html") == []
+    assert [path.parent.name for path in tmp_path.rglob("index.html")] == ["deep"]
+
+
+@pytest.fixture
+def two(register, monkeypatch, unrendered):
+    """Two studies, and what is none."""
+    monkeypatch.setattr(command_line, "EXPERIMENTS", {})
+    register(TOY)
+    register('"""None."""\n', "none")
+    register(TOY.replace('title="Toy"', 'title="Other"'), "another")
+
+
+@pytest.mark.parametrize(
+    ("options", "folder", "names"),
+    [
+        (["--quick"], "results", ["toy-quick", "another-quick"]),
+        (["--out", "a b"], "a b", ["toy", "another"]),
+    ],
+)
+def test_all_studies(two, tmp_path, capsys, options, folder, names):
+    assert command_line.main(["all", *options, "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert re.findall("^== .*|^open .*", out, re.M) == [
+        "== toy",
+        f"open {folder}/{names[0]}/index.html",
+        "== another",
+        f"open {folder}/{names[1]}/index.html",
+        f"open {folder}/index.html for all studies",
+    ]
+    assert links(tmp_path / folder / "index.html") == [f"{name}/index.html" for name in names]
+    for name in names:
+        assert lines(tmp_path / folder / name) == (3 if "--quick" in options else 11)
+        assert links(tmp_path / folder / name / "index.html") == ["../index.html"]
+
+
+def test_all_takes_no_options_of_one(two, capsys, tmp_path):
+    found = error(capsys, "all", "--seeds", "3")
+    assert found == "error: unrecognized arguments: --seeds 3 (see python -m experiments all --help)"
+    assert not (tmp_path / "results").exists()
 
 
 def test_options_of_its_own(register, capsys):
     register(
         '"""Its own."""\n'
-        "def add_arguments(parser): parser.add_argument('what'); parser.add_argument('--out')\n"
-        "def main(args): print(args.what, args.out, args.experiment)\n"
+        "from experiments.run import folder_options\n"
+        "def add_arguments(parser): parser.add_argument('what'); folder_options(parser)\n"
+        "def main(args): print(args.what, args.out)\n"
     )
     assert command_line.main(["toy", "kernels"]) == 0
-    assert capsys.readouterr().out == f"kernels {Path('results', 'toy')} toy\n"
+    assert command_line.main(["toy", "kernels", "--quick"]) == 0
+    assert command_line.main(["toy", "kernels", "--out", "a"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["kernels results/toy", "kernels results/toy-quick", "kernels a"]
 
 
 def test_help_of_an_experiment(toy, capsys):
@@ -193,7 +282,7 @@ def test_help_of_an_experiment(toy, capsys):
 
 def test_an_unknown_experiment(toy, capsys):
     found = error(capsys, "tyo", "--quick")
-    names = ", ".join(command_line.EXPERIMENTS)
+    names = ", ".join([*command_line.EXPERIMENTS, "all"])
     assert found == f"error: there is no experiment 'tyo' (did you mean toy?), expected one of: {names}"
     assert error(capsys, "zzzzzz") == f"error: there is no experiment 'zzzzzz', expected one of: {names}"
 
@@ -224,20 +313,25 @@ def failing(statement):
     return f'"""Fails."""\ndef add_arguments(parser): pass\ndef main(args):\n{statement}\n'
 
 
-def test_an_error_in_a_trial_is_one_sentence_that_names_it(register, capsys):
-    note = "\n  e.add_note('(in the trial T(x=1))')\n  raise e"
-    register(failing(f"  from npnet.errors import ArgumentError\n  e = ArgumentError('rate is -1'){note}"))
-    assert error(capsys, "toy") == "error: rate is -1 (in the trial T(x=1))"
-
-
-def test_ctrl_c_outside_a_run(register, capsys):
-    register(failing("  raise KeyboardInterrupt"))
-    assert error(capsys, "toy") == "interrupted"
-
-
-def test_ctrl_c_in_a_run_is_no_error(register, capsys):
-    register(failing("  from experiments.run import Interrupted\n  raise Interrupted('interrupted: 1 of 2')"))
-    assert error(capsys, "toy") == "interrupted: 1 of 2"
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (
+            "  from npnet.errors import ArgumentError\n  e = ArgumentError('rate is -1')\n"
+            "  e.add_note('(in the trial T(x=1))')\n  raise e",
+            "error: rate is -1 (in the trial T(x=1))",
+        ),
+        (
+            "  from experiments.run import Interrupted\n  raise Interrupted('interrupted: 1 of 2')",
+            "interrupted: 1 of 2",
+        ),
+        ("  raise KeyboardInterrupt", "interrupted"),
+    ],
+    ids=["error", "Ctrl-C in a run", "Ctrl-C outside of one"],
+)
+def test_what_stops_a_command_is_one_sentence(register, capsys, statement, sentence):
+    register(failing(statement))
+    assert error(capsys, "toy") == sentence
 
 
 def test_a_bug_keeps_its_traceback(register):
@@ -248,25 +342,26 @@ def test_a_bug_keeps_its_traceback(register):
 
 def test_a_killed_run_resumes_to_the_same_bytes(start, tmp_path):
     with start("--workers", "1", "--out", "calm", seconds=0) as process:
-        assert process.communicate()[0] == "done\n"
+        assert process.communicate()[0].endswith("\nopen calm/index.html\n")
     moments = random.Random(0)
     for _ in range(3):
         with start("--workers", "2", "--out", "killed") as process:
-            wait_for_results(tmp_path / "killed")
+            wait_for(tmp_path / "killed")
             time.sleep(moments.uniform(0, 0.05))
             process.send_signal(signal.SIGKILL)
     with start("--workers", "2", "--out", "killed") as process:
         out, err = process.communicate()
-    assert (out, process.returncode) == ("done\n", 0)
+    assert process.returncode == 0
+    assert out.endswith("\nopen killed/index.html\n")
     assert "of 10 trials found in killed\n" in err
     assert (tmp_path / "killed" / "results.jsonl").read_bytes() == (tmp_path / "calm" / "results.jsonl").read_bytes()
-    assert sorted(os.listdir(tmp_path / "killed")) == [".lock", "results.jsonl"]
+    assert sorted(os.listdir(tmp_path / "killed")) == sorted(os.listdir(tmp_path / "calm"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_says_what_is_kept(start, tmp_path, number):
     with start("--workers", "2", "--out", "out", seconds=0.1) as process:
-        wait_for_results(tmp_path / "out")
+        wait_for(tmp_path / "out")
         process.send_signal(number)
         out, err = process.communicate()
     kept = len(list(tmp_path.glob("out/unfinished/*.json")))
@@ -280,10 +375,7 @@ def test_a_stopped_run_says_what_is_kept(start, tmp_path, number):
 
 def test_a_second_ctrl_c_does_not_wait(start, tmp_path):
     with start("--workers", "1", "--out", "out", seconds=60) as process:
-        deadline = time.monotonic() + 30
-        while not (tmp_path / "out" / "unfinished").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(tmp_path / "out", "unfinished")
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         assert process.stderr.readline().startswith("stopping once the running trials end (1 left")
@@ -293,9 +385,16 @@ def test_a_second_ctrl_c_does_not_wait(start, tmp_path):
     assert err == "\ninterrupted: 0 of 10 results are kept in out; run the same command again to resume\n"
 
 
-def test_two_runs_in_one_folder(start, tmp_path, toy, capsys):
-    with start("--workers", "1", "--out", "out", seconds=0.2):
-        wait_for_results(tmp_path / "out")
+@pytest.mark.parametrize("when", ["unfinished/*.json", "settings.json"], ids=["measuring", "drawing"])
+def test_two_runs_in_one_folder(start, tmp_path, toy, capsys, when):
+    (tmp_path / "busy").touch()
+    with start("--workers", "1", "--out", "out", seconds=0.05) as process:
+        wait_for(tmp_path / "out", when)
         assert error(capsys, "toy", "--out", "out") == (
             "error: out: is in use by another run; wait for its end or choose another --out"
         )
+        assert not (tmp_path / "out" / "index.html").exists()
+        (tmp_path / "busy").unlink()
+        process.communicate()
+    assert process.returncode == 0
+    assert lines(tmp_path / "out") == 11

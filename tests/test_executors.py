@@ -58,10 +58,16 @@ def test_without_a_scheduler_there_are_as_many_threads_as_workers():
         assert sorted(future.result() for future in waiting) == [0, 1, 2]
 
 
-def test_without_the_extra(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
+@pytest.fixture
+def third(monkeypatch, tmp_path):
+    """A small study for the command line."""
+    monkeypatch.setitem(command_line.EXPERIMENTS, "third", "third_study")
     monkeypatch.chdir(tmp_path)
-    assert command_line.main(["low_capacity", "--quick", "--scheduler", "127.0.0.1:1"]) == 2
+
+
+def test_without_the_extra(third, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert command_line.main(["third", "--quick", "--scheduler", "127.0.0.1:1"]) == 2
     assert capsys.readouterr() == (
         "",
         "error: --scheduler: found no Dask, expected the extra cluster: python -m pip install -e '.[cluster]'\n",
@@ -69,10 +75,10 @@ def test_without_the_extra(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_workers_and_a_scheduler_exclude_each_other(capsys, order):
+def test_workers_and_a_scheduler_exclude_each_other(third, capsys, order):
     # The number of processors is also the default.
     options = [["--workers", str(os.cpu_count())], ["--scheduler", "host:8786"]][::order]
-    assert command_line.main(["low_capacity", *options[0], *options[1]]) == 2
+    assert command_line.main(["third", *options[0], *options[1]]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: argument {options[1][0]}: not allowed with argument {options[0][0]} (see ")
     assert error.count("\n") == 1
@@ -146,7 +152,7 @@ def test_the_code_is_that_of_both_packages(tmp_path, monkeypatch):
     def code():
         return _environment.__wrapped__()["the code"]
 
-    monkeypatch.setattr(executors, "_ROOT", tmp_path)
+    monkeypatch.setattr(executors, "ROOT", tmp_path)
     (tmp_path / "npnet" / "kernels").mkdir(parents=True)
     (tmp_path / "experiments").mkdir()
     seen = {code()}

@@ -8,15 +8,14 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from strategies import KINKS, PROBABLE, Case, assert_close, cases, margin, numbers, pre_activations, share
 
-from experiments.sensitivity.paths import Transitions, ellipse, mean_transitions, translations
+from experiments.sensitivity.measures import translations
+from experiments.sensitivity.portraits import ellipse
 from npnet.derivatives import activation_codes, jacobian
 from npnet.kernels.passes import CHUNK
 from npnet.mlp import MLP
 from npnet.sensitivity import jacobian_norms, transitions
 
 OF = st.sampled_from(["logit", "probability"])
-# One unit, which is on where x > 0.
-STEP, STEP_THETA = MLP((1, 1, 1), bias=False), np.ones(2)
 
 
 def column(*points):
@@ -96,7 +95,7 @@ def test_transitions_are_distances_of_codes_and_close(case, shift):
 def test_more_points_see_no_less(case, k, data):
     net, theta, x, _ = case
     anchors = [data.draw(numbers(net.inputs, 4)) for _ in range(3)]
-    for path in (lambda n: ellipse(*anchors, n), lambda n: translations(x[:1], n * net.inputs)):
+    for path in (lambda n: ellipse(*anchors, n), lambda n: translations(x[:1], n)):
         fine, coarse = path(2 * k), path(k)
         assume(margin(net, theta, fine, moving=False) > 1e-9 and margin(net, theta, coarse, moving=False) > 1e-9)
         pairs = transitions(net, theta, fine).reshape(-1, 2).sum(axis=1)
@@ -117,36 +116,3 @@ def test_by_hand():
     # More than an int8 can count.
     many = MLP((1, 300, 1), "hard_tanh", bias=False)
     assert transitions(many, np.ones(many.size), column(-2, 2)).tolist() == [600, 600]
-
-
-# Their mean, with as many points as it needs.
-
-
-@given(
-    st.lists(st.lists(st.sampled_from([0, 2, 4]), min_size=2, max_size=2), min_size=1, max_size=5),
-    st.sampled_from([0.01, 0.25, 0.5, 1.5]),
-    st.integers(4, 80),
-)
-@example([[2, 4], [4, 4], [4, 4]], 0.25, 64)
-@example([[4, 4], [0, 0]], 0.5, 8)
-@example([[0, 0], [0, 0]], 0.1, 8)
-def test_points_are_doubled_until_the_mean_settles(counts, tolerance, most):
-    """Of two paths with given transitions of the one unit; the last of `counts` stays."""
-    asked, k, change = [], 4, math.nan
-
-    def paths(points):
-        asked.append(points)
-        now = counts[min(len(asked), len(counts)) - 1]
-        return (column(*([-1, 1] * (number // 2) + [-1] * (points - number))) for number in now)
-
-    found = mean_transitions(STEP, STEP_THETA, paths, 4, tolerance=tolerance, most=most)
-    means, step = [sum(pair) / 2 for pair in [*counts, *[counts[-1]] * 9]], 0
-    while 2 * k <= most and not change < tolerance:
-        k, step = 2 * k, step + 1
-        largest = max(means[step - 1], means[step])
-        change = abs(means[step] - means[step - 1]) / largest if largest else 0.0
-    assert isinstance(found, Transitions)
-    assert (found.k, found.each.dtype) == (k, np.int64)
-    assert found.each.tolist() == counts[min(step, len(counts) - 1)]
-    assert found.change == pytest.approx(change, nan_ok=True)
-    assert asked == [4 * 2**number for number in range(step + 1)]

@@ -1,4 +1,4 @@
-"""The results page: whole HTML that says what was measured, and in a browser, legible on a phone without a network."""
+"""The results pages: whole HTML that says what was measured, and in a browser, legible on a phone without a network."""
 
 import base64
 import json
@@ -16,10 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from experiments.claims import Claim, Judgement, Verdict
-from experiments.page import Drawn, page
+from experiments.claims import Claim, Judged, Judgement, Verdict
+from experiments.page import Drawn, Row, front_page, page
 from experiments.store import StoreError
-from npnet.errors import ArgumentError
 
 VOID = {"meta", "link", "img", "br"}
 NASTY = "<script>alert(\"x\")</script> & 'y' &amp;, 5 % at http://example.org/a"
@@ -27,6 +26,7 @@ LONG = "unbroken" * 40
 SETTINGS = {
     "arguments": {"quick": True, "data": None, "out": Path("results/x")},
     "seeds": [0, 42],
+    "made by": [{"numpy": "2.0"}, {"numpy": "2.1", "commit": "a"}],
     "data": {"train": "0" * 64},
 }
 RED, BLUE = (200, 0, 0), (0, 0, 200)
@@ -84,29 +84,35 @@ def png(width=900, height=500, under=100):
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
 
 
-def claim(statement, figure="a.png", also=(), group="Claims", text=""):
-    return Claim(statement, f"published {text}", f"rule {text}", lambda results: results, figure, group, also)
+def claim(number, statement, judgement, figures=("a",), group="Claims", text=""):
+    claim = Claim(
+        statement=statement,
+        published=f"published {text}",
+        rule=f"rule {text}",
+        judge=lambda table: judgement,
+        figures=figures,
+        group=group,
+    )
+    return Judged(number, claim, judgement)
+
+
+def drawn(folder, name, size=(900, 500), text=""):
+    (folder / f"{name}.png").write_bytes(png(*size))
+    return Drawn(folder / f"{name}.png", f"About {name}. More {text}", 100)
 
 
 def made(folder, text=""):
-    """Five claims of two groups with all verdicts, and three figures, one of which no claim names."""
-    drawn = []
-    for name, size in (("a.png", (900, 500)), ("b.png", (2400, 1000)), ("c.png", (3600, 1100))):
-        (folder / name).write_bytes(png(*size))
-        drawn.append(Drawn(folder / name, f"About {name}. More {text}", 100))
+    """Four claims of two groups with all verdicts, and three figures, one of which no claim names."""
+    sizes = {"a": (900, 500), "b": (2400, 1000), "c": (3600, 1100)}
+    figures = [drawn(folder, name, size, text) for name, size in sizes.items()]
+    ours = f"Ours {text}"
     claims = [
-        claim(f"first {text}", text=text),
-        claim("second", "b.png", ("a.png",)),
-        claim("third", group=f"Ours {text}"),
-        claim("fourth", "b.png", group=f"Ours {text}"),
+        claim(1, f"first {text}", Judgement((f"measured; {text}", "and more"), Verdict.HOLDS), text=text),
+        claim(2, "second", Judgement(("0.5",), Verdict.FAILS), ("b", "a")),
+        claim(3, "third", Judgement(("0.6",), Verdict.CONDITIONAL, f"h > 2 {text}"), group=ours),
+        claim(4, "fourth", Judgement(("0.7",), Verdict.OPEN), ("b",), group=ours),
     ]
-    judgements = [
-        Judgement(f"measured {text}; and more", Verdict.HOLDS),
-        Judgement("0.5", Verdict.FAILS),
-        Judgement("0.6", Verdict.CONDITIONAL, f"h > 2 {text}"),
-        Judgement("0.7", Verdict.OPEN),
-    ]
-    return page(f"Title {text}", f"In short {text}", claims, judgements, drawn, SETTINGS | {f"other {text}": text})
+    return page(f"Title {text}", f"In short {text}", claims, figures, SETTINGS | {f"other {text}": text})
 
 
 @pytest.fixture
@@ -131,24 +137,32 @@ def test_everything_is_there_in_order(html):
         "4fourth? cannot be judged by so small a run",
     ]
     assert found.texts("article") == [
-        "1. first verdict✓ holds publishedpublished oursmeasured ;and more rulerule shown infigure\xa01",
+        "1. first verdict✓ holds publishedpublished oursmeasured; and more rulerule shown infigure\xa01",
         "2. second verdict✗ does not hold publishedpublished ours0.5 rulerule shown infigure\xa02, figure\xa01",
         "3. third verdict◐ holds only if h > 2 publishedpublished ours0.6 rulerule shown infigure\xa01",
         "4. fourth verdict? cannot be judged by so small a run publishedpublished ours0.7 rulerule shown infigure\xa02",
     ]
     assert found.texts("figcaption") == [
-        "Figure 1. About a.png. More (a.png) For claim\xa01, claim\xa02, claim\xa03.",
-        "Figure 2. About b.png. More (b.png) For claim\xa02, claim\xa04.",
-        "Figure 3. About c.png. More (c.png)",
+        "Figure 1. About a. More (a.png) For claim\xa01, claim\xa02, claim\xa03.",
+        "Figure 2. About b. More (b.png) For claim\xa02, claim\xa04.",
+        "Figure 3. About c. More (c.png)",
     ]
-    assert [attrs["alt"] for attrs in found.attributes("img")] == ["About a.png", "About b.png", "About c.png"]
+    assert [attrs["alt"] for attrs in found.attributes("img")] == ["About a", "About b", "About c"]
     assert found.texts("details") == [
-        "How it was made arguments quickTruedatanot givenoutresults/x seeds 0, 42 data train" + "0" * 64 + " other"
+        "How it was made arguments quickTruedatanot givenoutresults/x seeds 0, 42 "
+        "made by numpy 2.0, numpy 2.1, commit a data train" + "0" * 64 + " other"
     ]
 
 
-def test_what_was_measured_is_a_list(html):
-    assert Parsed(html).texts("li") == ["measured ;", "and more", "0.5", "0.6", "0.7"]
+def test_what_was_measured_is_a_list_of_whole_texts(html):
+    assert Parsed(html).texts("li") == ["measured;", "and more", "0.5", "0.6", "0.7"]
+
+
+def test_the_way_back_to_all_studies(html):
+    assert Parsed(html).texts("nav") == []
+    found = Parsed(page("", "", [], [], {}, '../"all" & more/index.html'))
+    assert found.texts("nav") == ["All studies"]
+    assert found.attributes("a") == [{"href": '../"all" & more/index.html'}]
 
 
 def test_each_verdict_has_its_colour_and_its_words(html):
@@ -207,22 +221,21 @@ def test_every_text_is_escaped(tmp_path):
     assert found.texts("h3")[0] == f"1. first {plain}"
     assert found.texts("h3")[-1] == f"other {plain}"
     assert found.texts("p")[-1] == plain
-    assert found.texts("dd")[1:4] == [f"published {plain}", f"measured {plain};and more", f"rule {plain}"]
+    assert found.texts("dd")[1:4] == [f"published {plain}", f"measured; {plain}and more", f"rule {plain}"]
     assert found.texts("dd")[10] == f"◐ holds only if h > 2 {plain}"
-    assert f"About a.png. More {plain}" in found.texts("figcaption")[0]
+    assert f"About a. More {plain}" in found.texts("figcaption")[0]
 
 
 @given(st.text())
 def test_any_text_comes_back(text):
-    found = Parsed(page(text, "", [], [], [], {"name": {text: text}}))
+    found = Parsed(page(text, "", [], [], {"name": {text: text}}))
     assert found.texts("h1") == [collapsed(text.replace(" %", "\N{NO-BREAK SPACE}%"))]
     assert found.texts("dt") == found.texts("dd") == found.texts("h1")
 
 
 def test_the_alternative_text_is_the_first_sentence(tmp_path):
-    (tmp_path / "a.png").write_bytes(png())
-    drawn = [Drawn(tmp_path / "a.png", 'F1 of 0.5 "as is" <here>. The rest.', 0)]
-    (image,) = Parsed(page("", "", [], [], drawn, {})).attributes("img")
+    figure = drawn(tmp_path, "a")._replace(caption='F1 of 0.5 "as is" <here>. The rest.')
+    (image,) = Parsed(page("", "", [], [figure], {})).attributes("img")
     assert image["alt"] == 'F1 of 0.5 "as is" <here>'
 
 
@@ -230,27 +243,53 @@ def test_a_figure_that_is_missing(tmp_path):
     with pytest.raises(
         StoreError, match=r"gone\.png: cannot be read \(No such file or directory\), expected a figure$"
     ):
-        page("", "", [], [], [Drawn(tmp_path / "gone.png", "", 0)], {})
+        page("", "", [], [Drawn(tmp_path / "gone.png", "", 0)], {})
 
 
 @pytest.mark.parametrize("data", [b"", b"GIF89a" + bytes(30), b"\x89PNG\r\n\x1a\n"])
 def test_a_figure_that_is_no_png(tmp_path, data):
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(StoreError, match=r"a\.png: found b'.*' at its start, expected a PNG$"):
-        page("", "", [], [], [Drawn(tmp_path / "a.png", "", 0)], {})
+        page("", "", [], [Drawn(tmp_path / "a.png", "", 0)], {})
 
 
-def test_a_claim_whose_figure_was_not_drawn(tmp_path):
-    (tmp_path / "a.png").write_bytes(png())
-    judgements = [Judgement("", Verdict.HOLDS)] * 2
-    with pytest.raises(ArgumentError, match=r"^claim 2: its figure is 'b\.png', expected one of \['a\.png'\]$"):
-        page("", "", [claim("x"), claim("y", also=("b.png",))], judgements, [Drawn(tmp_path / "a.png", "", 0)], {})
+# The front page.
 
 
-def test_each_claim_needs_its_judgement(tmp_path):
-    (tmp_path / "a.png").write_bytes(png())
-    with pytest.raises(ValueError, match="zip"):
-        page("", "", [claim("x")], [], [Drawn(tmp_path / "a.png", "", 0)], {})
+def front(folder, text=""):
+    """Two studies."""
+    verdicts = {Verdict.HOLDS: 2, Verdict.FAILS: 1, Verdict.CONDITIONAL: 0, Verdict.OPEN: 10}
+    one = Row(f"One {text}", f"In short {text}", "one/index.html", drawn(folder, "a", text=text), verdicts)
+    two = Row("Two", "Not so short", "two%20%23/index.html", drawn(folder, "b", (2400, 1000)), {Verdict.FAILS: 1})
+    return front_page(f"All {text}", [one, two])
+
+
+@pytest.mark.parametrize("text", ["", NASTY])
+def test_the_front_page_has_a_part_for_each_study(tmp_path, text):
+    found = Parsed(front(tmp_path, text))
+    shown = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    assert found.texts("title") == found.texts("h1") == [f"All {shown}".strip()]
+    assert found.texts("h2") == [f"One {shown}".strip(), "Two"]
+    assert found.texts("p") == [f"In short {shown}".strip(), "Of 13 claims:", "Not so short", "Of 1 claims:"]
+    counts = ["✓ holds: 2", "✗ does not hold: 1", "? cannot be judged by so small a run: 10", "✗ does not hold: 1"]
+    assert found.texts("li") == counts
+    badges = [attrs["class"] for attrs in found.attributes("span")]
+    assert badges == ["badge holds", "badge fails", "badge open", "badge fails"]
+    assert [attrs["href"] for attrs in found.attributes("a")] == [
+        *["one/index.html"] * 2,
+        *["two%20%23/index.html"] * 2,
+    ]
+    assert found.texts("figcaption") == [f"About a. More {shown}".strip(), "About b. More"]
+    sources = [attrs["src"].removeprefix("data:image/png;base64,") for attrs in found.attributes("img")]
+    assert [base64.b64decode(source) for source in sources] == [
+        (tmp_path / f"{name}.png").read_bytes() for name in "ab"
+    ]
+    assert found.attributes("script") == []
+
+
+def test_a_front_page_of_no_studies():
+    found = Parsed(front_page("All", []))
+    assert found.texts("main") == ["All"]
 
 
 # In a browser.
@@ -276,7 +315,7 @@ addEventListener("load", () => {
     const colour = getComputedStyle(e).backgroundColor;
     return colour == "rgba(0, 0, 0, 0)" ? ground(e.parentElement) : colour;
   };
-  document.querySelector("details").open = true;
+  document.querySelector("details")?.setAttribute("open", "");
   parent.postMessage(JSON.stringify({
     width: innerWidth,
     page: document.documentElement.scrollWidth,
@@ -287,7 +326,7 @@ addEventListener("load", () => {
     images: [...document.images].map(i => [i.clientWidth, i.clientHeight, i.parentElement.clientWidth]),
     behind: [...document.images].map(ground),
     places: ["thead", ".number", ".claim", ".verdict", "dt", "dd"].map(name => {
-      const place = document.querySelector(name).getBoundingClientRect();
+      const place = (document.querySelector(name) ?? document.body).getBoundingClientRect();
       return [place.left, place.top, place.height];
     }),
     asked: performance.getEntriesByType("resource").map(e => e.name).filter(name => !name.startsWith("data:")),
@@ -388,6 +427,17 @@ def test_letters_stand_out_from_their_ground(chromium, tmp_path, html, scheme):
     assert set(found["behind"]) == {"rgb(255, 255, 255)"}  # figures are drawn for white paper
     assert len(found["colours"]) >= 7  # text, soft text, links and four badges
     assert min(map(contrast, found["colours"])) >= 4.5
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_front_page_is_legible_at_any_width(chromium, tmp_path, width):
+    found = probed(chromium, tmp_path, front(tmp_path, LONG), width, "--blink-settings=preferredColorScheme=0")
+    assert found["page"] == found["width"] == width
+    assert (found["out"], found["asked"], found["loaded"]) == ([], [], [900, 2400])
+    assert found["letters"] >= 16
+    assert min(map(contrast, found["colours"])) >= 4.5
+    for (wide, high, _), (natural, panels) in zip(found["images"], [(900, 400), (2400, 900)], strict=True):
+        assert high == pytest.approx(wide * panels / natural, abs=1)
 
 
 def test_only_the_panels_of_a_figure_are_in_view(chromium, tmp_path, html):

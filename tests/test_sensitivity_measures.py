@@ -6,10 +6,16 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sensitivity_results import row
 
-from experiments.sensitivity import measures, portraits, training
-from experiments.sensitivity.measures import measure, per_point
-from experiments.sensitivity.protocol import PAIRS, PORTRAITS, SWEEP, Draw, Trial
+from experiments.sensitivity import measures, networks
+from experiments.sensitivity.measures import crossed, follows_gap, per_point, translations
+from experiments.sensitivity.networks import PAIRS, PORTRAITS, SWEEP, Draw, Trial
+from experiments.statistics import correlation, correlation_within
+from experiments.table import Table
 from experiments.trials import stream
 from npnet.derivatives import jacobian
 from npnet.fast import Training, forward
@@ -25,20 +31,15 @@ def few(monkeypatch):
     monkeypatch.setattr(measures, "PATH_POINTS", 3)
 
 
-def again(trial, data):
-    """The trained network, its parameters and training examples."""
-    x, labels = training.examples(trial, data)
-    net = training.network(trial, data)
-    return net, training.trained(trial, net, x, labels), x.reshape(len(x), -1), labels
+def measure(trial, data):
+    (found,) = measures.measure([trial], data)
+    return found
 
 
-def pieces(activation, z):
-    """0 below the first kink, 1 after it, 2 after the second."""
-    kinks = {"relu": [0], "relu6": [0, 6], "hard_tanh": [-1, 1], "hard_sigmoid": [-3, 3]}[activation]
-    return sum((z > kink).astype(int) for kink in kinks)
+KINKS = {"relu": [0], "hard_tanh": [-1, 1]}
 
 
-def crossed(net, theta, image, steps):
+def pieces_crossed(net, theta, image, steps):
     """Transitions on the path through all translations of an image, `steps` points from one to the next."""
     path = []
     for shift in range(image.shape[-1]):
@@ -47,23 +48,23 @@ def crossed(net, theta, image, steps):
     codes, a = [], np.array(path)
     for layer in net.unpack(theta)[:-1]:
         z = a @ layer.weights.T
-        codes.append(pieces(net.activation, z))
+        codes.append(sum((z > kink).astype(int) for kink in KINKS[net.activation]))
         a = np.clip(z, 0, np.inf) if net.activation == "relu" else np.clip(z, -1, 1)
-    codes = np.concatenate(codes, axis=1)
-    return sum(np.abs(codes[k] - codes[(k + 1) % len(codes)]).sum() for k in range(len(codes)))
+    return np.abs(np.diff(np.concatenate(codes, axis=1), axis=0, append=np.concatenate(codes, axis=1)[:1])).sum()
 
 
-@pytest.mark.parametrize("activation", ["relu", "hard_tanh"])
-def test_measures(dataset, few, activation):
-    trial = dataclasses.replace(TRIAL, activation=activation)
+@pytest.mark.parametrize(("activation", "data"), [("relu", "dataset"), ("hard_tanh", "colourful")])
+def test_measures(request, few, activation, data):
+    trial, dataset = dataclasses.replace(TRIAL, activation=activation), request.getfixturevalue(data)
     found = measure(trial, dataset)
     assert json.loads(json.dumps(found)) == found
-    net, done, x, labels = again(trial, dataset)
+    net, (x, labels) = networks.network(trial, dataset), networks.examples(trial, dataset)
+    done, x = networks.fit(trial, net, x, labels), x.reshape(len(x), -1)
     theta = done.theta.astype(np.float64)
     assert found["epochs"] == len(done.history)
     assert found["training_accuracy"] == 1
 
-    test = training.test_images(dataset).astype(np.float64)
+    test = networks.test_set(dataset).astype(np.float64)
     points = stream(Draw.POINTS).permutation(len(test))[:20]
     norms = np.sqrt((jacobian(net, theta, test[points], "probability") ** 2).sum(axis=(1, 2)))
     assert found["jacobian"] == pytest.approx(norms.mean(), rel=1e-4)
@@ -77,8 +78,7 @@ def test_measures(dataset, few, activation):
 
     def mean(steps):
         images = dataset.test_images[points[:3]].astype(np.float64)
-        images = (images - images.mean(axis=(1, 2), keepdims=True)) / images.std(axis=(1, 2), keepdims=True)
-        return np.mean([crossed(net, theta, image, steps) for image in images])
+        return np.mean([pieces_crossed(net, theta, (each - each.mean()) / each.std(), steps) for each in images])
 
     steps = found["steps"]
     assert steps in (4, 8, 16, 32)
@@ -87,38 +87,20 @@ def test_measures(dataset, few, activation):
     assert found["change"] == pytest.approx(abs(1 - mean(steps // 2) / mean(steps)), abs=0.03)
     assert found["change"] < 0.05 or steps == 32
 
-    assert found["parameters"] == 49 * 16 + 16 * 16 + 16 * 10
+    assert found["parameters"] == dataset.test_images[0].size * 16 + 16 * 16 + 16 * 10
     assert found["weight_norm"] == pytest.approx(np.sqrt((theta**2).sum()), rel=1e-5)
     alone = per_point(net, done.theta, norms, test[points], dataset.test_labels[points])
     assert {name: found[name] for name in alone} == pytest.approx(alone)
 
 
-def test_steps_are_doubled_from_two_to_32_until_the_mean_changes_by_less_than_a_twentieth(dataset, few, monkeypatch):
-    asked, counted = [], measures.mean_transitions
-
-    def count(net, theta, paths, k, **options):
-        asked.append((k, options))
-        return counted(net, theta, paths, k, **options)
-
-    monkeypatch.setattr(measures, "mean_transitions", count)
-    measure(TRIAL, dataset)
-    assert asked == [(2 * 7, {"tolerance": 0.05, "most": 32 * 7})]
-
-
-def test_of_what_does_not_fit_there_are_two_numbers(dataset, few):
+@pytest.mark.parametrize("part", [SWEEP, PORTRAITS])
+def test_of_what_does_not_fit_or_has_diverged_there_are_two_numbers(dataset, monkeypatch, part):
     found = measure(dataclasses.replace(TRIAL, learning_rate=0.0), dataset)
     assert found.keys() == {"epochs", "training_accuracy"}
-    assert found["epochs"] == 25
-    assert 0 <= found["training_accuracy"] < 1
-
-
-@pytest.mark.parametrize("part", [SWEEP, PORTRAITS])
-def test_of_what_has_diverged_there_are_two_numbers(dataset, few, monkeypatch, part):
-    module = portraits if part == PORTRAITS else measures
-    theta = np.full(training.network(TRIAL, dataset).size, np.nan, dtype=np.float32)
-    nan = Training(theta, theta, [{}], 0, "")
-    monkeypatch.setattr(module, "trained", lambda *_: nan)
-    found = module.measure(dataclasses.replace(TRIAL, part=part), dataset)
+    assert (found["epochs"], 0 <= found["training_accuracy"] < 1) == (25, True)
+    theta = np.full(networks.network(TRIAL, dataset).size, np.nan, dtype=np.float32)
+    monkeypatch.setattr(measures, "fit", lambda *_: Training(theta, theta, [{}], 0, ""))
+    found = measure(dataclasses.replace(TRIAL, part=part), dataset)
     assert found.keys() == {"epochs", "training_accuracy"}
     assert np.isnan(found["training_accuracy"])
 
@@ -130,19 +112,10 @@ def test_all_networks_of_a_data_set_are_measured_at_the_same_points(dataset, few
     changes = ({"part": PAIRS, "examples": 30}, {"seed": 5, "depth": 1, "batch": None}, {"activation": "hard_tanh"})
     for change in ({}, *changes):
         assert measure(dataclasses.replace(TRIAL, **change), dataset)["training_accuracy"] == 1
-    assert len(seen) == 4
     for points in seen:
         np.testing.assert_array_equal(points, seen[0])
     # No image twice.
-    assert len(np.unique(seen[0], axis=0)) == 20
-
-
-def test_images_in_colour(colourful, few):
-    found = measure(TRIAL, colourful)
-    assert found["parameters"] == 90 * 16 + 16 * 16 + 16 * 10
-    assert found["steps"] in (4, 8, 16, 32)
-    assert found["gap"] == 1 - found["test_accuracy"] > 0
-    assert found["transitions"] > 0
+    assert (len(seen), len(np.unique(seen[0], axis=0))) == (4, 20)
 
 
 # Single points, of a network whose logits are its inputs.
@@ -168,15 +141,76 @@ def test_doubt_and_norm_find_errors():
     assert found == pytest.approx({"norm_finds_errors": 1, "doubt_finds_errors": 0, "norm_and_loss": 1 - 6 * 8 / 60})
 
 
-def test_equal_norms_find_nothing():
-    found = single([2, 2, 2, 2], [0, 0, 0, 0])
-    assert found["norm_finds_errors"] == 0.5
-    assert math.isnan(found["norm_and_loss"])
-
-
 @pytest.mark.parametrize("labels", [[0, 1, 0, 0], [1, 0, 1, 1]], ids=["all right", "all wrong"])
 def test_where_all_are_right_or_all_wrong_there_is_nothing_to_find(labels):
     found = single([1, 2, 3, 4], labels)
     assert math.isnan(found["norm_finds_errors"])
     assert math.isnan(found["doubt_finds_errors"])
     assert not math.isnan(found["norm_and_loss"])
+
+
+# Paths through all translations of an image.
+
+images = hnp.arrays(
+    np.float64, hnp.array_shapes(min_dims=2, max_dims=3, max_side=5), elements=st.floats(-9, 9, width=32)
+)
+
+
+def test_translations_by_hand():
+    image = np.array([[0.0, 1, 2], [3, 4, 5]])
+    assert translations(image, 1).tolist() == [[0, 1, 2, 3, 4, 5], [2, 0, 1, 5, 3, 4], [1, 2, 0, 4, 5, 3]]
+    # A quarter of the way from the last translation back to the first.
+    assert translations(image, 4)[9].tolist() == [0.75, 1.75, 0.5, 3.75, 4.75, 3.5]
+
+
+@given(images, st.integers(1, 6))
+def test_every_translation_is_visited_exactly_and_in_order(image, steps):
+    columns = image.shape[-1]
+    path = translations(image, steps)
+    assert path.shape == (steps * columns, image.size)
+    for shift in range(columns):
+        np.testing.assert_array_equal(path[shift * steps].reshape(image.shape), np.roll(image, shift, axis=-1))
+    np.testing.assert_array_equal(translations(image, 2 * steps)[::2], path)
+    differences = (np.roll(path, -1, axis=0) - path).reshape(columns, steps, image.size)
+    np.testing.assert_allclose(differences, np.broadcast_to(differences[:, :1], differences.shape), atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("means", "steps", "change"),
+    [
+        ([100, 96], 4, 0.04),
+        ([90, 100, 104], 8, 1 / 26),
+        ([1, 2, 4, 8, 16, 32], 32, 0.5),
+        ([0, 0], 4, 0.0),
+        ([100, 95, 95], 8, 0.0),
+    ],
+)
+def test_steps_are_doubled_from_two_to_32_until_the_mean_changes_by_less_than_a_twentieth(
+    monkeypatch, means, steps, change
+):
+    """Of two paths, one of which has 2 more transitions."""
+    asked = []
+
+    def count(net, theta, path):
+        asked.append(len(path))
+        return np.array([means[int(np.log2(len(path) // 6))] + (-1) ** len(asked)])
+
+    monkeypatch.setattr(measures, "transitions", count)
+    found = crossed(None, None, np.zeros((2, 4, 3)))
+    assert found == {"transitions": means[int(np.log2(steps)) - 1], "steps": steps, "change": pytest.approx(change)}
+    assert asked == [3 * 2**k for k in range(1, int(np.log2(steps)) + 1) for _ in range(2)]
+
+
+# What goes with the gap.
+
+
+def test_correlations_are_over_the_networks_of_each_architecture():
+    gap = [1, 2, 3, 4, 5, 5, 4, 3, 2, 1]
+    table = Table(
+        row(SWEEP, k, depth=1 + k // 5, width=50 + k // 5, gap=each, jacobian=k) for k, each in enumerate(gap)
+    )
+    groups = [0] * 5 + [1] * 5
+    assert follows_gap(table, "jacobian") == correlation(range(10), gap, groups)
+    within = follows_gap(table, "jacobian", correlation_within)
+    assert within == correlation_within(range(10), gap, groups)
+    assert (within.value, within.groups) == (0, 2)

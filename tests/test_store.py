@@ -1,18 +1,23 @@
 """The store: whole after a kill at any moment, the same bytes in the end, and no silent repair."""
 
+import contextlib
 import errno
+import hashlib
 import json
 import math
 import os
 import random
 import resource
+import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from experiments.store import Store, StoreError, write_atomically
 from experiments.trials import key
@@ -25,15 +30,26 @@ class Toy:
 
 
 TRIALS = [Toy(size, seed) for size in (2, 10, 0.5, "a", None, (1, 2)) for seed in (0, 1)]
-HEADER = '{"format": 1, "experiment": "toy"}\n'
+ENVIRONMENT = {"python": "3", "commit": "0123456789ab"}
+OTHER = {"python": "4"}
+
+
+def checked(entry: dict) -> str:
+    """A line with the right checksum."""
+    text = json.dumps({name: value for name, value in entry.items() if name != "check"})
+    return f'{text[:-1]}, "check": "{hashlib.sha256(text.encode()).hexdigest()[:8]}"}}\n'
+
+
+def header(*made_by: dict, **other: object) -> str:
+    return checked({"format": 2, "experiment": "toy", "code": "", "made by": made_by} | other)
 
 
 def result(trial: Toy) -> dict:
     return {"seed": trial.seed / 3, "size": str(trial.size), "curve": [trial.seed, math.inf]}
 
 
-def run(folder, trials=TRIALS):
-    with Store(folder, "toy") as store:
+def run(folder, trials=TRIALS, code=""):
+    with Store(folder, "toy", code) as store:
         for trial in trials:
             if key(trial) not in store:
                 store.add(trial, result(trial))
@@ -45,9 +61,10 @@ def names(folder):
 
 @pytest.fixture(autouse=True, scope="module")
 def _quick():
-    """Waiting for the disk takes most of the time here, and only a power cut would tell."""
+    """Waiting for the disk takes most of the time here, and only a power cut would tell; versions are made up."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda file: None)
+        patch.setattr("experiments.store.environment", lambda: ENVIRONMENT)
         yield
 
 
@@ -66,23 +83,31 @@ def file(tmp_path):
     return tmp_path / "out" / "results.jsonl"
 
 
-def fails(folder, message):
+def edit(file, old, new):
+    """Change the text of a file, and its checksums to the right ones."""
+    assert old in file.read_text()
+    lines = file.read_text().replace(old, new).splitlines()
+    file.write_text("".join(checked(json.loads(line)) for line in lines))
+
+
+def fails(folder, message, code=""):
     """Opening the folder raises this and changes nothing."""
     before = {name: (folder / name).read_bytes() for name in names(folder) if (folder / name).is_file()}
     with pytest.raises(StoreError, match=message) as caught:
-        Store(folder, "toy")
+        Store(folder, "toy", code)
     assert "\n" not in str(caught.value)
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
 def test_the_file_is_readable(tmp_path):
     run(tmp_path, [Toy(10, 1), Toy(2)])
-    assert (tmp_path / "results.jsonl").read_text() == (
-        f"{HEADER}"
-        f'{{"key": "{key(Toy(2))}", "trial": {{"size": 2, "seed": 0}},'
-        ' "result": {"seed": 0.0, "size": "2", "curve": [0, Infinity]}}\n'
-        f'{{"key": "{key(Toy(10, 1))}", "trial": {{"size": 10, "seed": 1}},'
-        ' "result": {"seed": 0.3333333333333333, "size": "10", "curve": [1, Infinity]}}\n'
+    one, two = {"size": 2, "seed": 0}, {"size": 10, "seed": 1}
+    assert (tmp_path / "results.jsonl").read_text() == header(ENVIRONMENT) + "".join(
+        checked({"key": key(Toy(**trial)), "trial": trial, "result": result(Toy(**trial))}) for trial in (one, two)
+    )
+    assert (
+        '"result": {"seed": 0.3333333333333333, "size": "10", "curve": [1, Infinity]}, "check": "'
+        in (tmp_path / "results.jsonl").read_text()
     )
     assert names(tmp_path) == [".lock", "results.jsonl"]
 
@@ -106,15 +131,6 @@ def test_like_values_have_one_order(tmp_path_factory, sizes):
     assert repr([trial["size"] for trial in trials]) == repr(
         [True, *twos, "aa", "b", *map(list, lists), ["a"], ["a", 1]]
     )
-
-
-@given(order=st.permutations(TRIALS), cuts=st.sets(st.integers(0, len(TRIALS)), max_size=3))
-def test_order_and_resumes_leave_no_trace(tmp_path_factory, order, cuts):
-    one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
-    run(one)
-    for stop in [*sorted(cuts), len(order)]:
-        run(other, order[:stop])
-    assert (one / "results.jsonl").read_bytes() == (other / "results.jsonl").read_bytes()
 
 
 @given(
@@ -143,28 +159,6 @@ def test_a_fresh_result_is_what_a_resumed_run_sees(tmp_path):
         assert store.get(Toy(1)) == {"pair": [1, 2]}
 
 
-def test_results_are_on_disk_before_they_are_settled(tmp_path):
-    store = Store(tmp_path, "toy")
-    store.add(Toy(1), {"x": 1})
-    assert names(tmp_path) == [".lock", "results.jsonl", "unfinished", f"unfinished/{key(Toy(1))}.json"]
-    store.close()
-    store.close()
-    with Store(tmp_path, "toy") as again:
-        assert again.get(Toy(1)) == {"x": 1}
-        assert again.get(Toy(2)) is None
-        assert key(Toy(1)) in again
-        assert key(Toy(2)) not in again
-
-
-def test_a_store_can_be_used_after_it_settled(tmp_path):
-    with Store(tmp_path, "toy") as store:
-        store.add(Toy(1), {})
-        store.settle()
-        assert names(tmp_path) == [".lock", "results.jsonl"]
-        store.add(Toy(2), {})
-    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 3
-
-
 def test_it_does_not_settle_after_an_exception(tmp_path):
     def stumble():
         with Store(tmp_path, "toy") as store:
@@ -173,7 +167,7 @@ def test_it_does_not_settle_after_an_exception(tmp_path):
 
     with pytest.raises(ZeroDivisionError):
         stumble()
-    assert (tmp_path / "results.jsonl").read_text() == HEADER
+    assert (tmp_path / "results.jsonl").read_text() == header(ENVIRONMENT)
     with Store(tmp_path, "toy") as store:
         assert key(Toy(1)) in store
 
@@ -213,23 +207,7 @@ def test_a_kill_at_any_step_loses_nothing_that_was_kept(tmp_path, monkeypatch, e
         run(folder)
         assert (folder / "results.jsonl").read_bytes() == expected
         assert names(folder) == [".lock", "results.jsonl"]
-    assert kills >= {"fsync": 14, "replace": 14, "unlink": 12, "rmdir": 2}[call]
-
-
-def test_results_of_other_settings_are_kept(tmp_path, expected):
-    run(tmp_path, TRIALS[:5])
-    run(tmp_path, TRIALS[5:])
-    assert (tmp_path / "results.jsonl").read_bytes() == expected
-
-
-def test_what_a_kill_leaves_is_ignored_and_removed(tmp_path, expected):
-    run(tmp_path, TRIALS[:3])
-    (tmp_path / "unfinished").mkdir()
-    (tmp_path / "unfinished" / "0123456789abcdef.json.tmp").write_text('{"key": "01')
-    (tmp_path / "results.jsonl.tmp").write_text("{")
-    run(tmp_path)
-    assert (tmp_path / "results.jsonl").read_bytes() == expected
-    assert names(tmp_path) == [".lock", "results.jsonl"]
+    assert kills >= {"fsync": 15, "replace": 15, "unlink": 12, "rmdir": 2}[call]
 
 
 def test_what_is_not_the_stores_is_left(tmp_path):
@@ -242,21 +220,111 @@ def test_what_is_not_the_stores_is_left(tmp_path):
 
 @pytest.mark.parametrize(
     "line",
-    ["", "\n", "nonsense\n", HEADER[:-1], HEADER[:9], HEADER.replace("1", "2"), HEADER.replace("toy", "boy"), "\xff\n"],
+    [
+        "",
+        "\n",
+        "nonsense\n",
+        header()[:-1],
+        header()[:9],
+        header(format=1),
+        header(experiment="boy"),
+        header(ENVIRONMENT).replace('"python": "3"', '"python": "4"'),
+        "\xff\n",
+    ],
 )
 def test_a_wrong_first_line_is_shown(file, line):
+    message = (
+        r"""results\.jsonl: the first line is '.*', expected that of {"format": 2, "experiment": "toy"} with its che"""
+    )
     file.write_bytes(line.encode("latin-1") + b"".join(file.read_bytes().splitlines(keepends=True)[1:]))
-    fails(file.parent, r'results\.jsonl: the first line is .*, expected {"format": 1, "experiment": "toy"}; choose')
+    fails(file.parent, message)
+    file.write_bytes(line.encode("latin-1"))
+    fails(file.parent, message)
 
 
-def test_an_empty_file_is_shown(file):
-    file.write_bytes(b"")
-    fails(file.parent, r"results\.jsonl: the first line is '', expected {")
+@given(st.data())
+def test_any_changed_byte_is_found_or_changes_nothing(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("out")
+    run(folder, TRIALS[3:5])
+    before = (folder / "results.jsonl").read_bytes()
+    place = data.draw(st.integers(0, len(before) - 1))
+    new = data.draw(st.sampled_from(b'0123456789 \t\r\n"{},:ae') | st.integers(0, 255))
+    (folder / "results.jsonl").write_bytes(before[:place] + bytes([new]) + before[place + 1 :])
+    try:
+        run(folder, [])
+    except StoreError:
+        return
+    assert (folder / "results.jsonl").read_bytes() == before
 
 
-def test_another_version_is_named(file):
-    file.write_text('{"format": 2, "experiment": "toy"}\n')
-    fails(file.parent, r"""the first line is '{"format": 2, "experiment": "toy"}', expected {"format": 1""")
+def test_results_of_other_code_are_neither_judged_nor_lost(tmp_path):
+    todo = "; choose another --out, go back to that code, or delete the folder to measure again$"
+    run(tmp_path, TRIALS[:2], "0a1b")
+    message = r"results\.jsonl: its results were measured by other code \(digest 0a1b, commit 0123456789ab\), expected"
+    fails(tmp_path, rf"{message} this code's \(digest 2c3d\){todo}", "2c3d")
+    edit(tmp_path / "results.jsonl", ', "commit": "0123456789ab"', "")
+    fails(tmp_path, rf"\(digest 0a1b\), expected this code's \(digest 2c3d\){todo}", "2c3d")
+    # Also if they are not settled.
+    Store(tmp_path / "killed", "toy", "0a1b").close()
+    store = Store(tmp_path / "killed", "toy", "2c3d")  # There were none: nothing to lose.
+    store.add(TRIALS[0], result(TRIALS[0]))
+    store.close()
+    fails(tmp_path / "killed", "digest 2c3d, commit 0123456789ab", "0a1b")
+    run(tmp_path / "killed", [], "2c3d")
+    assert len((tmp_path / "killed" / "results.jsonl").read_text().splitlines()) == 2
+    # Nor if the file is deleted that says whose they are.
+    Store(tmp_path / "lost", "toy", "0a1b").close()
+    (tmp_path / "lost" / "results.jsonl").unlink()
+    (tmp_path / "lost" / "unfinished" / f"{key(TRIALS[0])}.json").write_text("{}")
+    fails(tmp_path / "lost", r"unfinished: holds results, but without .*results\.jsonl nothing says what code measured")
+
+
+def test_the_environments_that_made_results_are_named(tmp_path, monkeypatch):
+    def opened(environment, *trials):
+        monkeypatch.setattr("experiments.store.environment", lambda: environment)
+        store = Store(tmp_path, "toy")
+        for trial in trials:
+            store.add(trial, result(trial))
+        store.close()  # as if killed
+        return store.made_by
+
+    assert opened(OTHER) == []
+    assert opened(ENVIRONMENT, TRIALS[0]) == [ENVIRONMENT]
+    assert opened(OTHER) == opened(OTHER, TRIALS[0]) == [ENVIRONMENT]
+    assert opened(OTHER, TRIALS[1]) == opened(ENVIRONMENT, *TRIALS[2:4]) == [ENVIRONMENT, OTHER]
+    run(tmp_path, [])
+    assert (tmp_path / "results.jsonl").read_text().startswith(header(ENVIRONMENT, OTHER))
+
+
+def test_an_environment_that_could_not_be_written_is_written_with_the_next_result(tmp_path, monkeypatch):
+    store = Store(tmp_path, "toy")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing(errno.ENOSPC))
+        with pytest.raises(StoreError, match="no space left"):
+            store.add(TRIALS[0], {})
+    store.add(TRIALS[0], {})
+    store.close()
+    with Store(tmp_path, "toy") as store:
+        assert store.made_by == [ENVIRONMENT]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("", "{", "[]", "[1]", "\0\0", "[" * 100_000),
+        '{"key": "k", "trial": {}, "result": {}}',
+        checked({"format": 2, "experiment": "toy"}),
+    ],
+)
+@pytest.mark.parametrize("last", [False, True])
+def test_a_broken_line_is_named(file, line, last):
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([*lines[:2], line.strip(), *lines[3:][: not last], ""]))
+    fails(
+        file.parent,
+        r"results\.jsonl, line 3: is not a result, or was changed: its checksum is not that of the line; "
+        "1 complete results precede it; delete this line to run only its trial again, or choose another --out$",
+    )
 
 
 @pytest.mark.parametrize("cut", [1, 2, 30, 80])
@@ -265,24 +333,10 @@ def test_a_torn_last_line_is_named(file, cut):
     fails(file.parent, r"results\.jsonl, line 4: is torn .*; 2 complete results precede it; delete this line to run")
 
 
-def test_a_last_line_that_is_not_json_is_torn(file):
-    file.write_bytes(file.read_bytes()[:-30] + b"\n")
-    fails(file.parent, r"line 4: is torn \(the last line of the file\); 2 complete results precede it")
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["", "{", "[]", "[1]", "\0\0", "[" * 100_000, '{"key": "k", "trial": {}}', '{"key": 1, "trial": {}, "result": {}}'],
-)
-def test_a_broken_line_in_the_middle_is_named(file, line):
-    lines = file.read_text().splitlines()
-    file.write_text("\n".join([*lines[:2], line, *lines[3:], ""]))
-    fails(file.parent, r"results\.jsonl, line 3: is not a result; 1 complete results precede it; delete this line")
-
-
 def test_two_results_under_one_key_are_named(file):
-    lines = file.read_text().splitlines()
-    file.write_text("\n".join([*lines, lines[1].replace('"curve": [0', '"curve": [5'), ""]))
+    first = json.loads(file.read_text().splitlines()[1])
+    with file.open("a") as more:
+        more.write(checked(first | {"result": {"curve": [5]}}))
     fails(file.parent, rf"results\.jsonl, line 5: the key {key(TRIALS[0])} .* another result; delete one of the two$")
 
 
@@ -291,20 +345,6 @@ def test_one_result_twice_is_no_conflict(file):
     file.write_bytes(before + before.splitlines(keepends=True)[1])
     run(file.parent, [])
     assert file.read_bytes() == before
-
-
-def test_an_edited_trial_is_found_when_it_is_asked_for(file):
-    file.write_text(file.read_text().replace('"size": 10,', '"size": 11,'))
-    with Store(file.parent, "toy") as store:
-        assert store.get(Toy(2)) == result(Toy(2))
-        with pytest.raises(StoreError, match=rf"the result {key(Toy(10))} is of .* size = 11, expected 10; delete"):
-            store.get(Toy(10))
-
-
-def test_an_older_trial_that_lacks_a_field_is_found(file):
-    file.write_text(file.read_text().replace(', "seed": 0}', "}"))
-    with Store(file.parent, "toy") as store:
-        assert store.get(Toy(2)) == result(Toy(2))
 
 
 @pytest.mark.parametrize("name", ["0123456789abcdef.json", f"{key(TRIALS[4])}.json"])
@@ -325,7 +365,8 @@ def test_a_broken_unfinished_file_is_named(file, name, keep):
 def test_unfinished_and_settled_must_agree(file):
     line = file.read_text().splitlines(keepends=True)[1]
     (file.parent / "unfinished").mkdir()
-    (file.parent / "unfinished" / f"{key(TRIALS[0])}.json").write_text(line.replace("Infinity", "7"))
+    unfinished = file.parent / "unfinished" / f"{key(TRIALS[0])}.json"
+    unfinished.write_text(checked(json.loads(line.replace("Infinity", "7"))))
     fails(file.parent, rf"{key(TRIALS[0])}\.json: the key {key(TRIALS[0])} is already there with another result")
 
 
@@ -342,27 +383,20 @@ def test_adding_twice_must_agree(tmp_path):
             store.add(Toy(2), {"x": 1.0})
 
 
-def test_a_file_in_the_way(tmp_path):
-    (tmp_path / "out").write_text("x")
-    with pytest.raises(StoreError, match=r"out: cannot be written \(File exists\); choose another --out$"):
-        Store(tmp_path / "out", "toy")
-    with pytest.raises(StoreError, match=r"out/deep: cannot be written \(Not a directory\); choose another"):
-        Store(tmp_path / "out" / "deep", "toy")
-
-
-def test_a_folder_where_files_should_be(tmp_path):
-    (tmp_path / "results.jsonl").mkdir()
-    fails(tmp_path, r"results\.jsonl: cannot be used \(Is a directory\); choose another --out$")
-
-
-def test_a_file_where_unfinished_should_be(tmp_path):
-    (tmp_path / "unfinished").write_text("x")
-    fails(tmp_path, r"unfinished: cannot be used \(File exists\); choose another --out$")
-
-
-def test_a_folder_that_cannot_be_made():
-    with pytest.raises(StoreError, match=r"^/proc/npnet/out: cannot be written \("):
-        Store("/proc/npnet/out", "toy")
+def test_a_file_or_a_folder_in_the_way(tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "one" / "results.jsonl").mkdir(parents=True)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "unfinished").write_text("x")
+    for name, found in (
+        ("file", r"file: cannot be written \(File exists\)"),
+        ("file/deep", r"file/deep: cannot be written \(Not a directory\)"),
+        ("one", r"one/results\.jsonl: cannot be used \(Is a directory\)"),
+        ("two", r"two/unfinished: cannot be used \(File exists\)"),
+        ("/proc/npnet/out", r"^/proc/npnet/out: cannot be written \(.*\)"),
+    ):
+        with pytest.raises(StoreError, match=f"{found}; choose another --out$"):
+            Store(tmp_path / name, "toy")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -377,23 +411,11 @@ def test_writing_is_tried_when_the_store_is_opened(file, monkeypatch):
     fails(file.parent, r"results\.jsonl: cannot be written \(Read-only file system\); 3 results are kept; free")
 
 
-def test_one_process_at_a_time(tmp_path):
-    with Store(tmp_path, "toy"):
-        fails(tmp_path, r": is in use by another run; wait for its end or choose another --out$")
-    run(tmp_path)
+def failing(error):
+    """A function that raises an exception, or the error of this number."""
 
-
-def test_a_failed_opening_releases_the_lock(file):
-    right = file.read_bytes()
-    file.write_text("wrong")
-    fails(file.parent, "first line")
-    file.write_bytes(right)
-    run(file.parent)
-
-
-def failing(number):
     def call(*args):
-        raise OSError(number, os.strerror(number))
+        raise OSError(error, os.strerror(error)) if isinstance(error, int) else error
 
     return call
 
@@ -419,15 +441,6 @@ def test_no_space(tmp_path, monkeypatch, number, call):
             no_room(store)
         store.add(Toy(2), {"x": 2})
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 3
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_device_that_is_really_full(tmp_path):
-    with Store(tmp_path, "toy") as store:
-        store.add(Toy(1), {"x": 1})
-        (tmp_path / "unfinished" / f"{key(Toy(2))}.json.tmp").symlink_to("/dev/full")
-        no_room(store)
-        store.add(Toy(2), {"x": 2})
 
 
 def test_a_real_limit_on_file_sizes(tmp_path):
@@ -481,3 +494,78 @@ def test_a_file_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda file: sizes.append((os.fstat(file).st_size, names(tmp_path))))
     write_atomically(tmp_path / "file", b"four")
     assert sizes == [(4, ["file.tmp"])]
+
+
+class Runs(RuleBasedStateMachine):
+    """Runs in one folder, stopped in any way at any moment; `added` are the results that were kept."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.added, self.store = {}, None
+
+    @precondition(lambda self: self.store is None)
+    @rule()
+    def start(self):
+        self.store = Store(self.folder, "toy", "0a1b")
+
+    @precondition(lambda self: self.store is not None)
+    @rule(trial=st.sampled_from(TRIALS))
+    def add(self, trial):
+        self.store.add(trial, result(trial))
+        self.added[key(trial)] = trial
+
+    @precondition(lambda self: self.store is not None)
+    @rule()
+    def settle(self):
+        self.store.settle()
+
+    @precondition(lambda self: self.store is not None)
+    @rule(step=st.sampled_from([None, "add", "settle"]), trial=st.sampled_from(TRIALS))
+    def kill(self, step, trial):
+        """Between two steps, or while a file is written in one."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "replace", failing(Killed))
+            with contextlib.suppress(Killed):
+                if step == "add":
+                    self.store.add(trial, result(trial))
+                elif step == "settle":
+                    self.store.settle()
+        self.store.close()
+        self.store = None
+
+    @precondition(lambda self: self.store is not None)
+    @rule()
+    def start_another(self):
+        fails(self.folder, r": is in use by another run; wait for its end or choose another --out$")
+
+    @precondition(lambda self: self.store is None)
+    @rule()
+    def start_with_other_code(self):
+        if self.added:
+            fails(self.folder, "other code", "2c3d")
+        else:
+            Store(self.folder, "toy", "2c3d").close()
+
+    @invariant()
+    def what_was_added_is_on_disk(self):
+        wanted = {name: result(trial) for name, trial in self.added.items()}
+        settled = [line for file in self.folder.glob("*.jsonl") for line in file.read_text().splitlines()[1:]]
+        unfinished = [file.read_text() for file in self.folder.glob("unfinished/*.json")]
+        assert {entry["key"]: entry["result"] for entry in map(json.loads, settled + unfinished)} == wanted
+        assert self.store is None or self.store.results == wanted
+
+    def teardown(self):
+        if self.store is not None:
+            self.store.close()
+        run(self.folder, [], "0a1b")
+        calm = Path(tempfile.mkdtemp())
+        run(calm, self.added.values(), "0a1b")
+        assert names(self.folder) == [".lock", "results.jsonl"]
+        assert (self.folder / "results.jsonl").read_bytes() == (calm / "results.jsonl").read_bytes()
+        shutil.rmtree(self.folder)
+        shutil.rmtree(calm)
+
+
+TestRuns = Runs.TestCase
+TestRuns.settings = settings(max_examples=15, stateful_step_count=12)

@@ -9,16 +9,17 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
 from experiments.store import StoreError
-from experiments.style import COLOURS, figure, save
+from experiments.style import COLOURS, panels, save, style
 
 CAPTION = "F1 against width; mean of n = 3 seeds, 2 357 images of 4 and 9 each. " * 3
 
 
 def draw(folder, caption=CAPTION, name="a.png"):
-    with figure(1, 2, sharey=True) as (drawing, axes):
+    with style():
+        drawing, axes = panels(1, 2, sharey=True)
         for ax in axes.flat:
             ax.plot([1, 2], [3, 4])
-        return save(drawing, folder, name, caption)
+        return save(drawing, folder / name, caption)
 
 
 def inked(rows):
@@ -28,7 +29,7 @@ def inked(rows):
 
 def test_a_figure_is_a_file_with_its_caption(tmp_path):
     path, caption, height = draw(tmp_path)
-    assert path == tmp_path / "figures" / "a.png"
+    assert path == tmp_path / "a.png"
     assert caption == CAPTION
     assert [file.name for file in path.parent.iterdir()] == ["a.png"]
     data = path.read_bytes()
@@ -48,7 +49,7 @@ def test_a_figure_is_a_file_with_its_caption(tmp_path):
 
 
 def test_equal_figures_are_equal_files_with_any_settings(tmp_path):
-    first = draw(tmp_path / "one").path.read_bytes()
+    first = draw(tmp_path / "figures" / "one").path.read_bytes()
     with matplotlib.rc_context({"font.size": 4, "savefig.dpi": 30, "axes.facecolor": "red", "savefig.pad_inches": 2}):
         assert draw(tmp_path / "two").path.read_bytes() == first
 
@@ -59,24 +60,26 @@ def test_the_users_settings_come_back():
         return {name: matplotlib.rcParams[name] for name in matplotlib.rcParams if name != "backend"}
 
     before = settings()
-    with figure() as (_, axes):
-        assert axes.shape == (1, 1)
+    with style():
         assert matplotlib.rcParams["font.size"] == 15
     assert settings() == before
 
 
 def test_panels():
-    with figure(2, 3, panel=(4.0, 3.0)) as (drawing, axes):
-        assert axes.shape == (2, 3)
-        assert tuple(drawing.get_size_inches()) == (12.0, 6.0)
+    with style():
+        drawing, axes = panels(2, 3, panel=(4.0, 3.0), sharey=True)
         (line,) = axes[0, 0].plot([1, 2])
         assert line.get_color() == COLOURS[0]
+    assert axes.shape == (2, 3)
+    assert tuple(drawing.get_size_inches()) == (12.0, 6.0)
+    assert axes[1, 2].get_ylim() == axes[0, 0].get_ylim()
+    assert panels()[1].shape == (1, 1)
 
 
 def test_a_figure_that_cannot_be_written(tmp_path):
     (tmp_path / "figures").write_text("in the way")
     with pytest.raises(StoreError, match=r"figures/a\.png: cannot be written"):
-        draw(tmp_path)
+        draw(tmp_path / "figures")
 
 
 def test_colours_differ_without_red_and_without_green():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.trials import describe, key, plain
+from experiments.trials import describe, key, plain, settings
 from npnet.errors import ArgumentError
 
 
@@ -52,6 +52,23 @@ def test_plain_lists_all_fields_in_order():
 def test_describe_shows_what_differs_from_the_defaults():
     assert describe(Trial((4, 9))) == "Trial(digits=(4, 9))"
     assert describe(Trial((), 0.2, "a", False)) == "Trial(digits=(), rate=0.2, name='a', shuffle=False)"
+
+
+def test_a_row_has_the_fields_the_properties_and_the_constants_of_a_trial():
+    @dataclass(frozen=True)
+    class Pruned:
+        dataset = "mnist"
+        _digits = 10
+        width: int
+        data: str = "d"
+
+        @property
+        def kept(self) -> float:
+            return self.width / self._digits
+
+    assert settings(Pruned(5)) == {"dataset": "mnist", "width": 5, "data": "d", "kept": 0.5}
+    assert settings(Pruned(5, "other"))["data"] == "other"
+    assert settings(Trial((4, 9), 0.2)) == {"digits": (4, 9), "rate": 0.2, "name": None, "shuffle": True}
 
 
 @given(st.tuples(*[PLAIN] * 4), st.sampled_from(range(4)), PLAIN)

@@ -9,7 +9,6 @@ four metrics in each epoch. That takes so long that it is measured on the first 
 """
 
 import argparse
-import dataclasses
 import functools
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
@@ -21,17 +20,17 @@ from numpy.typing import NDArray
 
 import npnet
 from experiments.benchmark.measure import Spread, as_csv, interleaved, seconds
-from experiments.low_capacity.protocol import (
+from experiments.low_capacity.networks import (
     AS_RELEASED,
     DEFAULT,
     QUICK,
+    Scale,
     Trial,
     initial_theta,
     network,
     task,
     train_group,
     trained,
-    trials,
 )
 from experiments.low_capacity.published import EPOCHS, LEARNING_RATE, SEEDS
 from experiments.store import write_atomically
@@ -44,8 +43,7 @@ TOLERANCE = 1e-3
 def main(args: argparse.Namespace) -> None:
     """Print the time of both and their ratio, and write ``released.csv``."""
     data = npnet.load("mnist", args.data)
-    scale = dataclasses.replace(QUICK if args.quick else DEFAULT, seeds=len(SEEDS))
-    wanted = [trial for trial in trials("", scale, LEARNING_RATE) if trial.arm == AS_RELEASED]
+    wanted = trials(QUICK if args.quick else DEFAULT)
     groups = [list(group) for _, group in groupby(sorted(wanted, key=train_group), key=train_group)]
     print(
         f"{len(wanted)} networks, full batches, {EPOCHS} steps, float32, {args.threads} at a time; seconds for all, "
@@ -85,6 +83,16 @@ def main(args: argparse.Namespace) -> None:
         against_the_author(groups[0], data, args.threads, float(total[0]) / len(wanted))
     else:
         print("as the author trains: needs scikit-learn and threadpoolctl: pip install -e '.[bench]'")
+
+
+def trials(scale: Scale) -> list[Trial]:
+    """The networks of the paper, as released."""
+    return [
+        Trial(AS_RELEASED, *pair, width, seed, "", LEARNING_RATE)
+        for pair in scale.pairs
+        for width in scale.widths
+        for seed in SEEDS
+    ]
 
 
 def against_the_author(group: list[Trial], data: Dataset, threads: int, ours: float) -> None:

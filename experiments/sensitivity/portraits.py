@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from experiments.sensitivity.paths import ellipse
-from experiments.sensitivity.protocol import CLASSES, Draw, Trial
-from experiments.sensitivity.training import accuracy, examples, initial_theta, network, test_images, trained
+from experiments.sensitivity.networks import CLASSES, Array, Draw, Trial, initial_theta, test_set
 from experiments.trials import stream
 from npnet.backprop import losses
 from npnet.data.datasets import Dataset
@@ -27,29 +24,21 @@ ANCHORS = (ANGLES // 6, ANGLES // 2, 5 * ANGLES // 6)
 # Planes of each network, and points along a side of a plane's picture. The picture shows the triangle with MARGIN
 # around it, and what is nearer to an anchor than NEAR counts as near; both as shares of the triangle's side.
 PLANES, SIDE, MARGIN, NEAR = 5, 108, 0.4, 0.1
-Array = NDArray[Any]
 
 
-def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
-    """Train the network of a portrait, and look at it if it classifies all its training examples right.
+def look_at(trial: Trial, net: MLP, theta: Array, x: Array, labels: Array, data: Dataset) -> dict[str, Any]:
+    """Look at the network of a portrait, trained on the examples x.
 
     Returns
     -------
     dict
-        "epochs", "training_accuracy", "training_loss", "test_accuracy"; "ellipses": for each of KINDS what `along`
-        returns; "planes": "before" and "after" training, for each of PLANES triples of different classes the mean
-        number of units that change "near" the anchors and "everywhere", and "pictures", the first `plane` of each;
-        "points": the "norm", the "loss" and "wrong", whether it is misclassified, of POINTS test images.
+        "ellipses": for each of KINDS what `along` returns; "planes": "before" and "after" training, for each of PLANES
+        triples of different classes the mean number of units that change "near" the anchors and "everywhere", and
+        "pictures", the first `plane` of each; "points": the "norm", the "loss" and "wrong", whether it is
+        misclassified, of POINTS test images.
     """
-    x, labels = examples(trial, data)
-    net = network(trial, data)
-    training = trained(trial, net, x, labels)
-    theta = training.theta
-    fitted = accuracy(net, theta, x, labels)
-    if fitted != 1:
-        return {"epochs": len(training.history), "training_accuracy": fitted}
     x = x.reshape(len(x), -1)
-    test = test_images(data)
+    test = test_set(data)
     chosen = stream(Draw.POINTS).permutation(len(test))[:POINTS]
     points, truth = test[chosen], data.test_labels[chosen]
     planes, pictures = {}, {}
@@ -58,10 +47,6 @@ def measure(trial: Trial, data: Dataset) -> dict[str, Any]:
         planes[name] = [{"near": float(each[near()].mean()), "everywhere": float(each.mean())} for each in crossed]
         pictures[name] = crossed[0].tolist()
     return {
-        "epochs": len(training.history),
-        "training_accuracy": fitted,
-        "training_loss": float(losses(net, theta, x, labels).mean(dtype=np.float64)),
-        "test_accuracy": accuracy(net, theta, test, data.test_labels),
         "ellipses": {kind: along(net, theta, triples(kind, x, labels, trial.seed, ELLIPSES)) for kind in KINDS},
         "planes": planes,
         "pictures": pictures,
@@ -86,6 +71,17 @@ def triples(kind: str, x: Array, labels: Array, seed: int, number: int) -> Itera
             yield x[rng.choice(np.flatnonzero(labels == rng.integers(CLASSES)), 3, replace=False)]
 
 
+def ellipse(a: Array, b: Array, c: Array, k: int) -> Array:
+    """z(t) = m + u cos t + v sin t at t_i = 2 pi i / k, an ellipse through a, b and c at t = pi/3, pi and 5 pi/3.
+
+    m = (a + b + c) / 3, u = m - b, v = (a - c) / sqrt(3). The three (d,) are among the points (k, d), up to rounding,
+    if 6 divides k; the last point is followed by the first again.
+    """
+    t = 2 * np.pi * np.arange(k)[:, None] / k
+    m = (a + b + c) / 3
+    return (m + np.cos(t) * (m - b) + np.sin(t) / np.sqrt(3) * (a - c)).astype(m.dtype)
+
+
 def along(net: MLP, theta: Array, anchors: Iterator[Array]) -> dict[str, Any]:
     """The Jacobian norm and the transitions along ellipses through three points each.
 
@@ -96,14 +92,12 @@ def along(net: MLP, theta: Array, anchors: Iterator[Array]) -> dict[str, Any]:
         angles, (3, ANGLES), and "density" the same of the transitions from one to the next, counted in STEPS steps.
         And lists, a number for each ellipse, with orders = log10 of the norm: "level", the median order along it;
         "anchors", the mean order at the anchors; "peaks", the mean of the largest orders between one anchor and the
-        next; "transitions", and "coarse", the transitions that half as many steps see.
+        next; "transitions".
     """
-    norms, steps, coarse = [], [], []
+    norms, steps = [], []
     for a, b, c in anchors:
         norms.append(jacobian_norms(net, theta, ellipse(a, b, c, ANGLES)))
-        path = ellipse(a, b, c, STEPS)
-        steps.append(transitions(net, theta, path))
-        coarse.append(transitions(net, theta, path[::2]).sum())
+        steps.append(transitions(net, theta, ellipse(a, b, c, STEPS)))
     norm, counts = np.array(norms, dtype=np.float64), np.array(steps)
     density = counts.reshape(len(counts), ANGLES, -1).sum(axis=2)
     with np.errstate(divide="ignore"):
@@ -117,11 +111,10 @@ def along(net: MLP, theta: Array, anchors: Iterator[Array]) -> dict[str, Any]:
         "anchors": orders[:, ANCHORS].mean(axis=1).tolist(),
         "peaks": np.mean([arc.max(axis=1) for arc in arcs], axis=0).tolist(),
         "transitions": counts.sum(axis=1).tolist(),
-        "coarse": np.array(coarse).tolist(),
     }
 
 
-def plane(net: MLP, theta: Array, a: Array, b: Array, c: Array) -> NDArray[np.int64]:
+def plane(net: MLP, theta: Array, a: Array, b: Array, c: Array) -> Array:
     """How many units of the last hidden layer change their linear piece, in the plane through three points.
 
     (SIDE, SIDE): between each point of the picture and those to the right and below, together.
@@ -133,13 +126,13 @@ def plane(net: MLP, theta: Array, a: Array, b: Array, c: Array) -> NDArray[np.in
     return (np.abs(here - codes[1:, :-1]) + np.abs(here - codes[:-1, 1:])).sum(axis=2, dtype=np.int64)
 
 
-def coordinates() -> NDArray[np.float64]:
+def coordinates() -> Array:
     """(s, t) of the picture's points a + s (b - a) + t (c - a), (SIDE + 1, SIDE + 1, 2); the last are not shown."""
     side = np.linspace(-MARGIN, 1 + MARGIN, SIDE + 1)
     return np.stack(np.meshgrid(side, side), axis=2)
 
 
-def near() -> NDArray[np.bool_]:
+def near() -> Array:
     """Which points of the picture are near an anchor, (SIDE, SIDE)."""
     anchors = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     return np.asarray(np.linalg.norm(coordinates()[:-1, :-1, None] - anchors, axis=3).min(axis=2) < NEAR)
