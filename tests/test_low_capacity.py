@@ -60,13 +60,6 @@ def test_the_released_weights_come_from_one_stream_over_widths_and_pairs():
             assert not second.bias.any()
 
 
-def test_the_published_tables_are_whole():
-    assert set(published.FIGURE_3) == set(published.PAIRS)
-    assert {len(row) for row in published.FIGURE_3.values()} == {len(published.WIDTHS)} == {11}
-    assert {len(row) for row in published.GAUSSIAN_F1.values()} == {len(published.SIGMAS)}
-    assert {len(row) for row in published.RATE_F1.values()} == {len(published.RATES)}
-
-
 # Which networks.
 
 
@@ -142,21 +135,6 @@ def test_each_arm_has_its_own_split(dataset):
         assert len(found.test.labels) == 12
 
 
-def test_no_two_purposes_share_their_draws():
-    first = {
-        (what, *numbers): stream(what, *numbers).random()
-        for what in Draw
-        for numbers in ((0, 4, 9), (1, 4, 9), (0, 5, 6))
-    }
-    assert len(set(first.values())) == len(first)
-
-
-def test_those_trained_together_see_the_same_images_in_the_same_order():
-    assert networks.train_group(trial_of(width=4)) == networks.train_group(trial_of(width=64))
-    for other in ({"seed": 1}, {"arm": AS_RELEASED}, {"pair": (0, 1)}, {"width": 0}, {"part": LIMITS}):
-        assert networks.train_group(trial_of()) != networks.train_group(trial_of(**other))
-
-
 # How they are trained.
 
 
@@ -213,16 +191,6 @@ def test_scores_of_a_network(dataset, short, arm):
     best = max(row["train_f1"] for row in training.history)
     assert result["f1"] == (best if arm == AS_RELEASED else clean["f1"])
     assert result["cut_off"] == 95 * 24 // 100
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_networks_of_one_group_are_measured_each_by_itself(dataset, short, arm):
-    wanted = [trial_of(arm, width, 42) for width in (4, 64)]
-    for trial, found in zip(wanted, measure(wanted, dataset), strict=True):
-        (alone,) = measure([trial], dataset)
-        assert found.keys() == alone.keys()
-        for row, other in zip(found["scores"], alone["scores"], strict=True):
-            assert row == pytest.approx(other, abs=0.2)
 
 
 def test_what_is_measured_of_which_network(dataset, short):

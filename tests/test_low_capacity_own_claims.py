@@ -8,7 +8,7 @@ import pytest
 from made_up import judge, made_up
 
 from experiments.claims import Verdict
-from experiments.low_capacity import claims_checks, claims_limits
+from experiments.low_capacity import claims_checks, claims_limits, limits
 from experiments.low_capacity.claims_checks import CORRUPTIONS, at_clean, gains, slope
 from experiments.low_capacity.claims_limits import (
     ABSOLUTE,
@@ -18,19 +18,6 @@ from experiments.low_capacity.claims_limits import (
     difficulties,
     growth,
     limit,
-)
-from experiments.low_capacity.limits import (
-    DENSE,
-    FINE_TUNED,
-    GLOBAL,
-    ITERATIVE,
-    LAYERWISE,
-    NEW_WEIGHTS,
-    ONE_SHOT_LEVELS,
-    RANDOM,
-    RETRAINED,
-    REWOUND,
-    SCOPES,
 )
 from experiments.low_capacity.networks import ARMS, AS_RELEASED, CORRECTED, DIFFICULTY, DIFFICULTY_WIDTHS, LIMITS
 from experiments.low_capacity.published import PAIRS
@@ -76,20 +63,13 @@ def sparse(accuracy):
     """Networks that have accuracy(trial, method, level), 0.99 without pruning; h2 is not judged."""
 
     def result(trial):
-        rows = [{"method": DENSE, "level": 0.0, "accuracy": 0.99}]
-        for method in (*SCOPES, *(RETRAINED if trial.levels else ())):
-            for level in trial.levels if method in RETRAINED else ONE_SHOT_LEVELS:
+        rows = [{"method": limits.DENSE, "level": 0.0, "accuracy": 0.99}]
+        for method in (*limits.SCOPES, *(limits.RETRAINED if trial.levels else ())):
+            for level in trial.levels if method in limits.RETRAINED else limits.ONE_SHOT_LEVELS:
                 rows.append({"method": method, "level": level, "accuracy": accuracy(trial, method, level)})
         return {"rows": rows}
 
     return made_up(result, (2, 4, 12, 64), 2, ((1, 7), (4, 9)), LIMITS, levels=(0.8, 0.95, 0.98, 0.99))
-
-
-def test_limits_of_the_mean_and_of_each_seed():
-    table = claims_limits.limits_of(sparse(lambda t, method, level: 0.99 - 0.03 * (t.seed and level >= 0.98)))
-    (row,) = table.where(arm=CORRECTED, digits="4v9", width=12, method=REWOUND)
-    assert (row["limit"], row["each_seed"]) == (0.95, [0.99, 0.95])
-    assert len(table) == 2 * 4 * (2 + 7)
 
 
 def test_rule_of_95_percent_with_retraining():
@@ -97,14 +77,14 @@ def test_rule_of_95_percent_with_retraining():
         return RETRAINING(sparse(lambda *each: 0.99 if enough(*each) else 0.9))
 
     # One method is enough, and h2 is not asked.
-    one = judged(lambda t, method, level: method == ITERATIVE and t.width > 2)
+    one = judged(lambda t, method, level: method == limits.ITERATIVE and t.width > 2)
     assert one.verdict is Verdict.HOLDS
     assert "iterative, fine-tuned: 6 of 6, by seed 6.0 [6.0, 6.0] (n = 2)" in one.measured
-    assert judged(lambda t, method, level: method in (RANDOM, NEW_WEIGHTS)).verdict is Verdict.FAILS
+    assert judged(lambda t, method, level: method in (limits.RANDOM, limits.NEW_WEIGHTS)).verdict is Verdict.FAILS
     # A limit of exactly 95 % is enough; what comes back above a level that is too low does not count.
     assert judged(lambda t, method, level: level <= 0.95).verdict is Verdict.HOLDS
     assert judged(lambda t, method, level: level != 0.8).verdict is Verdict.FAILS
-    smallest = {FINE_TUNED: 64, REWOUND: 12}
+    smallest = {limits.FINE_TUNED: 64, limits.REWOUND: 12}
     wide = judged(lambda t, method, level: t.width >= smallest.get(method, 100) or t.pair == (1, 7) or level < 0.95)
     assert str(wide) == "holds only if h >= 12 (iterative, rewound)"
     # A narrow network that reaches it below a wide one that does not is no condition.
@@ -123,30 +103,32 @@ def test_rule_of_95_percent_with_retraining():
 def test_rule_of_lottery_tickets(random, new, expected):
     def accuracy(t, method, level):
         if level < 0.95:
-            return {REWOUND: 0.5}.get(method, 0.9)
-        return {RANDOM: random, NEW_WEIGHTS: new, REWOUND: 0.98}.get(method, 0.0)
+            return {limits.REWOUND: 0.5}.get(method, 0.9)
+        return {limits.RANDOM: random, limits.NEW_WEIGHTS: new, limits.REWOUND: 0.98}.get(method, 0.0)
 
     assert str(TICKETS(sparse(accuracy))) == expected
 
 
 def test_tickets_must_be_better_over_cells_and_not_in_one():
     lucky = sparse(
-        lambda t, method, level: 0.9 + (0.05 if t.digits == "4v9" and t.width == 12 else -0.001) * (method == REWOUND)
+        lambda t, method, level: (
+            0.9 + (0.05 if t.digits == "4v9" and t.width == 12 else -0.001) * (method == limits.REWOUND)
+        )
     )
     assert verdict(TICKETS, lucky) is Verdict.FAILS
-    np.testing.assert_allclose(advantage(lucky, RANDOM)[3:], [-0.001, 0.05, -0.001])
+    np.testing.assert_allclose(advantage(lucky, limits.RANDOM)[3:], [-0.001, 0.05, -0.001])
     # Levels from 95 % on count.
-    high = sparse(lambda t, method, level: 0.9 + 0.03 * (method == REWOUND and level == 0.95))
-    np.testing.assert_allclose(advantage(high, RANDOM), [0.01] * 6)
+    high = sparse(lambda t, method, level: 0.9 + 0.03 * (method == limits.REWOUND and level == 0.95))
+    np.testing.assert_allclose(advantage(high, limits.RANDOM), [0.01] * 6)
 
 
 @pytest.mark.parametrize(
     ("good", "expected"),
     [
-        ({(arm, GLOBAL) for arm in ARMS}, "holds"),
-        ({(arm, LAYERWISE) for arm in ARMS}, "holds"),
-        ({(CORRECTED, GLOBAL)}, "holds only if the networks are trained corrected"),
-        ({(AS_RELEASED, LAYERWISE), (CORRECTED, LAYERWISE), (CORRECTED, GLOBAL)}, "holds"),
+        ({(arm, limits.GLOBAL) for arm in ARMS}, "holds"),
+        ({(arm, limits.LAYERWISE) for arm in ARMS}, "holds"),
+        ({(CORRECTED, limits.GLOBAL)}, "holds only if the networks are trained corrected"),
+        ({(AS_RELEASED, limits.LAYERWISE), (CORRECTED, limits.LAYERWISE), (CORRECTED, limits.GLOBAL)}, "holds"),
         (set(), "does not hold"),
     ],
 )
@@ -286,7 +268,6 @@ def maps(seeds=3, **shares):
     ("shares", "expected"),
     [
         ({}, Verdict.HOLDS),
-        ({"both": {"pruned": 0.4}}, Verdict.HOLDS),
         # Less in the mean, but not in every seed.
         ({"both": {"pruned": [0.2, 0.2, 0.41]}}, Verdict.HOLDS),
         ({"both": {"pruned": [0.2, 0.2, 0.39]}}, Verdict.CONDITIONAL),
@@ -294,7 +275,6 @@ def maps(seeds=3, **shares):
         # As near as a network trained anew, but no nearer than one with permuted weights.
         ({"both": {BOTH_PERMUTED: [0.6, 0.0, 0.0]}}, Verdict.CONDITIONAL),
         ({"both": {"pruned": 0.3, "divided twice": 0.3}}, Verdict.FAILS),
-        ({"both": {BOTH_PERMUTED: 1.0}}, Verdict.FAILS),
         ({"seeds": 1}, Verdict.OPEN),
     ],
 )
@@ -332,7 +312,6 @@ def test_slopes_by_hand():
     [
         (lambda trial: 0.81, "holds"),
         (lambda trial: 0.79, "does not hold"),
-        (lambda trial: 1.21, "does not hold"),
         (lambda trial: 1 + 0.5 * (trial.arm == AS_RELEASED), TO_CONVERGENCE),
         (lambda trial: 1 + 0.25 * (trial.seed == 0), "holds"),
         (lambda trial: math.nan, "does not hold"),
