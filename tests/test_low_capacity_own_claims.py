@@ -289,6 +289,7 @@ def test_rule_of_being_as_near_as_a_network_trained_anew(shares, expected):
         ({"as_released": {REPLICA: 0.05}}, TO_CONVERGENCE),
         ({"both": {BOTH_PERMUTED: 0.4}}, "does not hold"),
         ({"both": {LAST_PERMUTED: 0.5, UNTRAINED: 0.5}}, "holds"),
+        ({"seeds": 2}, "holds"),
         ({"seeds": 1}, "cannot be judged by so small a run"),
     ],
 )

@@ -112,12 +112,12 @@ def saliency(table: Table) -> Drawing:
     drawing, grid = panels(len(kinds), 2 * len(titles), panel=(1.8, 2.0))
     for half, (arm, rows) in zip(np.hsplit(grid, 2), close(table.where(part=NETWORKS)).by("arm").items(), strict=True):
         found = {(entry["label"], entry["right"]): entry for entry in rows.rows[0]["maps"]}
-        for row, kind in zip(half, kinds, strict=True):
+        for number, (row, kind) in enumerate(zip(half, kinds, strict=True)):
             row[0].set_ylabel(f"{CLOSE_PAIR[kind[0]]}, {'right' if kind[1] else 'wrong'}")
             for axes, (name, title) in zip(row, titles.items(), strict=True):
                 image = found[kind]["image"] if kind in found else [[0]]
                 values = np.reshape(found[kind][name] if kind in found else [0], np.shape(image))
-                heading = title.format(arm.replace(" ", "\n")) if row is half[0] else ""
+                heading = title.format(arm.replace(" ", "\n")) if number == 0 else ""
                 picture(axes, values, signed=name != "image", title=heading)
     return drawing, (
         "Input gradient of the logit (orange: more ink here speaks for 4; violet: for 9), each map on its own scale, "
@@ -147,7 +147,7 @@ def forward_difference(table: Table) -> Drawing:
     """Error of the paper's forward difference against its step, with the line of an error in proportion."""
     rows = close(table.where(part=NETWORKS))
     errors = rows.each("forward_difference")
-    drawing, (both,) = in_arms(errors, {"error": f"4v9 h{CLOSE_WIDTH}"}, "seed", "step", "seed {}", panel=(7.0, 5.0))
+    drawing, (both,) = in_arms(errors, {"error": f"4v9 h{CLOSE_WIDTH}"}, "seed", "step", "", panel=(7.0, 5.0))
     for axes, each in zip(both, errors.by("arm").values(), strict=True):
         middle = {step: np.median(at["error"]) for step, at in each.by("step").items()}
         # Through the middle of the steps, where neither kinks nor rounding matter.
@@ -157,6 +157,6 @@ def forward_difference(table: Table) -> Drawing:
     legend(drawing, both)
     return drawing, (
         "Distance of the forward difference of the probability from its gradient by the pixels, divided by the "
-        "gradient's length, in float64, the mean over up to four images. The paper's step is 0.1. A step that crosses "
+        "gradient's length, in float64, the mean over up to four images; a line for each seed. The paper's step is 0.1. A step that crosses "
         f"the kink of a unit's relu errs more; below some step rounding takes over. {sampled(rows)}"
     )
