@@ -82,7 +82,9 @@ def test_rule_of_95_percent_with_retraining():
     assert "iterative, fine-tuned: 6 of 6, by seed 6.0 [6.0, 6.0] (n = 2)" in one.measured
     assert judged(lambda t, method, level: method in (limits.RANDOM, limits.NEW_WEIGHTS)).verdict is Verdict.FAILS
     # A limit of exactly 95 % is enough; what comes back above a level that is too low does not count.
-    assert judged(lambda t, method, level: level <= 0.95).verdict is Verdict.HOLDS
+    just = judged(lambda t, method, level: level <= 0.95)
+    assert just.verdict is Verdict.HOLDS
+    assert "iterative, rewound: 6 of 6, by seed 6.0 [6.0, 6.0] (n = 2)" in just.measured
     assert judged(lambda t, method, level: level != 0.8).verdict is Verdict.FAILS
     smallest = {limits.FINE_TUNED: 64, limits.REWOUND: 12}
     wide = judged(lambda t, method, level: t.width >= smallest.get(method, 100) or t.pair == (1, 7) or level < 0.95)
@@ -139,6 +141,7 @@ def test_rule_without_retraining(good, expected):
     assert str(judgement) == expected
     if not good:
         assert "one-shot, global 50 % (1v7 h4) to 80 % (1v7 h64), median by seed 50.0" in judgement.measured[1]
+    assert verdict(ONE_SHOT, sparse(lambda t, method, level: 0.99 if level <= 0.95 else 0.9)) is Verdict.HOLDS
     one_bad = sparse(lambda t, method, level: 0.9 if t.pair == (4, 9) and t.width == 12 else 0.99)
     assert verdict(ONE_SHOT, one_bad) is Verdict.FAILS
 
@@ -268,6 +271,7 @@ def maps(seeds=3, **shares):
     ("shares", "expected"),
     [
         ({}, Verdict.HOLDS),
+        ({"both": {"pruned": 0.4}}, Verdict.HOLDS),
         # Less in the mean, but not in every seed.
         ({"both": {"pruned": [0.2, 0.2, 0.41]}}, Verdict.HOLDS),
         ({"both": {"pruned": [0.2, 0.2, 0.39]}}, Verdict.CONDITIONAL),
@@ -280,6 +284,11 @@ def maps(seeds=3, **shares):
 )
 def test_rule_of_being_as_near_as_a_network_trained_anew(shares, expected):
     assert verdict(REPLICAS, maps(**shares)) is expected
+
+
+def test_the_difference_to_a_network_trained_anew_is_paired():
+    (_, text, _) = REPLICAS(maps(both={"pruned": [0.5, 0.6, 0.7], REPLICA: [0.4, 0.5, 0.6]})).measured
+    assert text.count("less trained anew 0.10 [0.10, 0.10] (n = 3)") == 2
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,7 @@ def forward_difference(table: Table) -> Drawing:
     legend(drawing, both)
     return drawing, (
         "Distance of the forward difference of the probability from its gradient by the pixels, divided by the "
-        "gradient's length, in float64, the mean over up to four images; a line for each seed. The paper's step is 0.1. A step that crosses "
-        f"the kink of a unit's relu errs more; below some step rounding takes over. {sampled(rows)}"
+        "gradient's length, in float64, the mean over up to four images; a line for each seed. The paper's step is "
+        "0.1. A step that crosses the kink of a unit's relu errs more; below some step rounding takes over. "
+        f"{sampled(rows)}"
     )
