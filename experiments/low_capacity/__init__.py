@@ -4,7 +4,15 @@ A reproduction of Y. Kumar, "Understanding Generalization, Robustness, and Inter
 Networks" (arXiv 2507.16278), trained as its author's code does ("as released") and to convergence ("corrected").
 """
 
-from experiments.low_capacity import claims, claims_further, figures, figures_inside, figures_sparsity, networks
+from experiments.low_capacity import (
+    claims,
+    claims_checks,
+    claims_limits,
+    figures,
+    figures_inside,
+    figures_sparsity,
+    networks,
+)
 from experiments.low_capacity.measures import METRICS, measure
 from experiments.statistics import spread
 from experiments.study import Study
@@ -21,7 +29,7 @@ def scores(table: Table) -> str:
 def sample(table: Table) -> str:
     """How many networks there are."""
     parts = ", ".join(f"{len(rows):,} for the {part}" for part, rows in table.by("part").items())
-    return f"{len(table):,} networks: {parts}. {figures.seeds(table.where(part=networks.NETWORKS))}."
+    return f"{len(table):,} networks: {parts}. {figures.sampled(table.where(part=networks.NETWORKS))}"
 
 
 def summary(table: Table) -> str:
@@ -77,7 +85,7 @@ STUDY = Study(
         figures_inside.saliency_agreement,
         figures_inside.forward_difference,
     ),
-    claims=(*claims.CLAIMS, *claims_further.CLAIMS),
+    claims=(*claims.CLAIMS, *claims_limits.CLAIMS, *claims_checks.CLAIMS),
     sample=sample,
     summary=summary,
     tables={"scores.csv": scores},

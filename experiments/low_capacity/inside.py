@@ -75,22 +75,20 @@ def representation(trial: Trial, net: MLP, theta: Theta, examples: Task) -> dict
     Returns
     -------
     dict
-        "representation": for each of `PRUNINGS` the "separability", see `separability`, and the "silhouette" of at most
-        `COMPARED` of the test examples, evenly spaced in their order, in the space of the hidden activations.
+        "representation": a row for each of `PRUNINGS`, "pruning": the "separability", see `separability`, and the
+        "silhouette" of at most `COMPARED` of the test examples, evenly spaced in their order.
         "points": for the paper's width and the first seed, the "labels" of at most `SHOWN` test examples and for each
         of `PRUNINGS` their hidden activations, to five digits.
     """
     training, _, test = examples
     compared, shown = (evenly(len(test.labels), most) for most in (COMPARED, SHOWN))
-    numbers, points = {}, {}
+    rows, points = [], {}
     for name, share in PRUNINGS.items():
         seen, hidden = (activations(net, pruned(net, theta, share), part.images)[0] for part in (training, test))
-        numbers[name] = {
-            "separability": separability(seen, training.labels, hidden, test.labels),
-            "silhouette": silhouette(hidden[compared], test.labels[compared]),
-        }
+        row = {"pruning": name, "separability": separability(seen, training.labels, hidden, test.labels)}
+        rows.append(row | {"silhouette": silhouette(hidden[compared], test.labels[compared])})
         points[name] = [[float(f"{value:.5g}") for value in row] for row in hidden[shown]]
-    result: dict[str, Any] = {"representation": numbers}
+    result: dict[str, Any] = {"representation": rows}
     if trial.width == CLOSE_WIDTH and trial.seed == SEEDS[0]:
         result["points"] = {"labels": test.labels[shown].tolist()} | points
     return result

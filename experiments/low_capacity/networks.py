@@ -6,14 +6,11 @@ tested on the training set and on the held-out fifth of the training file.
 *Corrected*: minibatch SGD until the loss on a validation fifth has not improved for five epochs, the parameters of
 the best epoch, new draws for each trial; tested once, on the official test file. The initialisation is the paper's, so
 that only the training differs. The learning rate is the one of those searched with the lowest validation loss.
-
-The study has parts, and a trial belongs to one: the networks of both arms with all that is measured of them, the search
-for the learning rate on 4v9, the difficulty of more pairs of digits, and the limits of sparsity.
 """
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -22,17 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.low_capacity import published as paper
 from experiments.low_capacity import released
-from experiments.low_capacity.published import (
-    CLOSE_PAIR,
-    EPOCHS,
-    HELD_OUT,
-    LEARNING_RATE,
-    LEARNING_RATES,
-    PAIRS,
-    SEEDS,
-    WIDTHS,
-)
 from experiments.table import Table
 from experiments.trials import fingerprint, stream
 from npnet.data.datasets import Dataset, digit_pair, stratified_split
@@ -41,17 +29,19 @@ from npnet.fast import Training, Validation, train_together
 from npnet.mlp import MLP
 from npnet.pruning import apply_mask, magnitude, prune
 from npnet.schedules import EarlyStopping
+from npnet.training import SGD
 
 AS_RELEASED, CORRECTED = ARMS = ("as released", "corrected")
+# What a trial is for: the networks of both arms with all that is measured of them, and three further parts.
 NETWORKS, RATES, DIFFICULTY, LIMITS = ("networks", "learning rates", "difficulty", "limits of sparsity")
 
-BATCH = 64
-PATIENCE = 5
-MOST_EPOCHS = 100
+EPOCHS = paper.EPOCHS  # as released, each of one step
+BATCH, PATIENCE, MOST_EPOCHS = 64, 5, 100
 LINEAR = 0  # hidden units of a linear classifier
 # Trained to convergence nearly every pair passes the paper's F1 with two units, so there the small widths are dense.
 DIFFICULTY_WIDTHS = {AS_RELEASED: (2, 4, 8, 24), CORRECTED: (1, 2, 3, 4, 8, 32)}
 
+Pair = tuple[int, int]
 Theta = NDArray[np.floating]
 # Is shown the numbers of the networks in training and copies of their parameters after each epoch; returns a row each.
 Watch = Callable[[Sequence[int], Sequence[Theta]], list[dict[str, float]]]
@@ -59,10 +49,10 @@ Watch = Callable[[Sequence[int], Sequence[Theta]], list[dict[str, float]]]
 
 @dataclass(frozen=True)
 class Trial:
-    """One network of one arm: which digits, how many hidden units, which seed, on which data (see `fingerprint`).
+    """One network of one arm, for one part of the study.
 
-    `part` says what the trial is for; a `width` of 0 is a network without a hidden layer, a linear classifier. `levels`
-    are the sparsities at which the network is trained again, in the part on the limits of sparsity.
+    A `width` of 0 is a network without a hidden layer, a linear classifier. `levels` are the sparsities at which the
+    network is trained again, in the part on the limits of sparsity.
     """
 
     arm: str
@@ -76,7 +66,7 @@ class Trial:
     levels: tuple[float, ...] = ()
 
     @property
-    def pair(self) -> tuple[int, int]:
+    def pair(self) -> Pair:
         """The two digits, the lower one first; it is class 0."""
         return self.low, self.high
 
@@ -88,26 +78,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the study is run.
+    """How much of the study is run; as released there are no more seeds than the paper's three."""
 
-    Attributes
-    ----------
-    pairs, widths, seeds
-        Of the networks; as released there are no more seeds than the paper's three.
-    further_pairs, further_widths, further_seeds
-        Of the other parts, `further_pairs` of the difficulty.
-    released_rates, corrected_rates
-        Among which the learning rate is looked for.
-    levels
-        Sparsities at which networks are retrained.
-    """
-
-    pairs: tuple[tuple[int, int], ...]
+    pairs: tuple[Pair, ...]
     widths: tuple[int, ...]
     seeds: int
-    further_pairs: tuple[tuple[int, int], ...]
-    further_widths: tuple[int, ...]
-    further_seeds: int
+    further_pairs: tuple[Pair, ...]  # of the part on difficulty
+    further_widths: tuple[int, ...]  # of that on the limits of sparsity
+    further_seeds: int  # of all parts but the first
     released_rates: tuple[float, ...]
     corrected_rates: tuple[float, ...]
     levels: tuple[float, ...]
@@ -118,26 +96,27 @@ _LEVELS = (0.85, 0.95, 0.98, 0.99, 0.995)
 _SOME_WIDTHS = (2, 4, 8, 16, 24, 32, 64)
 _ALL_PAIRS = tuple(itertools.combinations(range(10), 2))
 QUICK = Scale(((0, 1), (4, 9)), (4, 24, 64), 1, ((0, 1), (4, 9)), (4, 64), 1, (0.01, 0.03), (0.1, 0.3), (0.9, 0.95))
-DEFAULT = Scale(PAIRS, WIDTHS, 5, _ALL_PAIRS, _SOME_WIDTHS, 1, LEARNING_RATES, _CORRECTED_RATES, _LEVELS)
-FULL = dataclasses.replace(DEFAULT, seeds=10, further_widths=WIDTHS, further_seeds=2)
+DEFAULT = Scale(paper.PAIRS, paper.WIDTHS, 5, _ALL_PAIRS, _SOME_WIDTHS, 1, paper.RATES, _CORRECTED_RATES, _LEVELS)
+FULL = dataclasses.replace(DEFAULT, seeds=10, further_widths=paper.WIDTHS, further_seeds=2)
 
 
 def search(scale: Scale, data: Mapping[str, Dataset], found: Table) -> list[Trial]:
     """The networks of 4v9, of both arms, at every learning rate."""
     rates = {AS_RELEASED: scale.released_rates, CORRECTED: scale.corrected_rates}
     widths = dict.fromkeys(ARMS, scale.widths)
-    return _trials(data["mnist"], RATES, rates, [CLOSE_PAIR], widths, scale.further_seeds)
+    return _trials(data["mnist"], RATES, rates, [paper.CLOSE_PAIR], widths, scale.further_seeds)
 
 
 def networks(scale: Scale, data: Mapping[str, Dataset], found: Table) -> list[Trial]:
     """The networks of all other parts, of which the corrected arm has the learning rate that was `found` best."""
-    mnist, rates = data["mnist"], {AS_RELEASED: (LEARNING_RATE,), CORRECTED: (chosen_rate(found),)}
-    widths, fewer = dict.fromkeys(ARMS, scale.widths), dict.fromkeys(ARMS, scale.further_widths)
-    few = {arm: (LINEAR, *some) for arm, some in DIFFICULTY_WIDTHS.items()}
+    mnist, rates = data["mnist"], {AS_RELEASED: (paper.RATE,), CORRECTED: (chosen_rate(found),)}
+    widths, fewer = (dict.fromkeys(ARMS, each) for each in (scale.widths, scale.further_widths))
+    with_linear = {arm: (LINEAR, *each) for arm, each in DIFFICULTY_WIDTHS.items()}
+    sparse = _trials(mnist, LIMITS, rates, scale.pairs, fewer, scale.further_seeds)
     return [
         *_trials(mnist, NETWORKS, rates, scale.pairs, widths, scale.seeds),
-        *_trials(mnist, LIMITS, rates, scale.pairs, fewer, scale.further_seeds, scale.levels),
-        *_trials(mnist, DIFFICULTY, rates, scale.further_pairs, few, scale.further_seeds),
+        *(dataclasses.replace(t, levels=scale.levels) if t.arm == CORRECTED else t for t in sparse),
+        *_trials(mnist, DIFFICULTY, rates, scale.further_pairs, with_linear, scale.further_seeds),
     ]
 
 
@@ -145,30 +124,23 @@ def _trials(
     data: Dataset,
     part: str,
     rates: Mapping[str, Sequence[float]],
-    pairs: Iterable[tuple[int, int]],
+    pairs: Sequence[Pair],
     widths: Mapping[str, Sequence[int]],
     seeds: int,
-    levels: tuple[float, ...] = (),
 ) -> list[Trial]:
-    """The trials of a part; `rates` and `widths` by arm, `levels` of the corrected arm, which alone is trained again.
-
-    Raises
-    ------
-    DataError
-        Naming the file, if a digit of a trial does not occur in the training or the test labels.
-    """
+    """The trials of a part, with learning rates and widths by arm; a DataError if a digit has no examples."""
     for name, labels in (("train-labels-idx1-ubyte", data.train_labels), ("t10k-labels-idx1-ubyte", data.test_labels)):
         missing = sorted({digit for pair in pairs for digit in pair}.difference(np.unique(labels).tolist()))
         if missing:
             raise DataError(f"{name}: found no label {missing[0]}, expected examples of every digit of the pairs")
     checksum = fingerprint(data.checksums)
     return [
-        Trial(arm, *pair, width, seed, checksum, rate, part, levels if arm == CORRECTED else ())
+        Trial(arm, *pair, width, seed, checksum, rate, part)
         for arm in ARMS
         for pair in pairs
         for rate in rates[arm]
         for width in widths[arm]
-        for seed in (SEEDS[:seeds] if arm == AS_RELEASED else range(seeds))
+        for seed in (paper.SEEDS[:seeds] if arm == AS_RELEASED else range(seeds))
     ]
 
 
@@ -209,19 +181,19 @@ class Task(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def task(arm: str, pair: tuple[int, int], seed: int, data: Dataset) -> Task:
+def task(arm: str, pair: Pair, seed: int, data: Dataset) -> Task:
     """The task of a trial, cut from `data`."""
     images, labels = digit_pair(data.train_images, data.train_labels, *pair)
     if arm == AS_RELEASED:
         training, validation = released.split(labels, seed)
     else:
-        training, validation = stratified_split(labels, HELD_OUT, stream(Draw.SPLIT, seed, *pair))
+        training, validation = stratified_split(labels, paper.HELD_OUT, stream(Draw.SPLIT, seed, *pair))
     held_out = Examples(images[validation], labels[validation])
     test = Examples(*digit_pair(data.test_images, data.test_labels, *pair))
     return Task(Examples(images[training], labels[training]), held_out, held_out if arm == AS_RELEASED else test)
 
 
-def train_group(trial: Trial) -> tuple[str, str, tuple[int, int], int, float, bool]:
+def train_group(trial: Trial) -> tuple[Any, ...]:
     """What trials share whose networks see the same images in the same order, and so can be trained together."""
     return trial.part, trial.arm, trial.pair, trial.seed, trial.learning_rate, trial.width == LINEAR
 
@@ -252,7 +224,7 @@ def initial_theta(trial: Trial, net: MLP, *, replica: bool = False) -> Theta:
     """
     if not trial.width:
         return np.zeros(net.size, dtype=np.float32)
-    if trial.arm == AS_RELEASED and trial.pair in PAIRS and trial.width in WIDTHS and not replica:
+    if trial.arm == AS_RELEASED and trial.pair in paper.PAIRS and trial.width in paper.WIDTHS and not replica:
         return released.initial_theta(net, trial.pair, trial.seed)
     return net.init(stream(Draw.WEIGHTS, trial.seed, *trial.pair, trial.width, replica), "normal")
 
@@ -266,13 +238,12 @@ def trained(
     """
     nets = [network(trial, examples) for trial in trials]
     thetas = [initial_theta(trial, net, replica=replica) for trial, net in zip(trials, nets, strict=True)]
-    rate = trials[0].learning_rate
-    if trials[0].arm == AS_RELEASED:
-        return train_together(
-            nets, thetas, *examples.training, epochs=EPOCHS, learning_rate=rate, metrics=("f1",), each_epoch=watch
-        )
-    batches = stream(Draw.BATCHES, trials[0].seed, *trials[0].pair, replica)
-    return converged(nets, thetas, examples, rate, batches, metrics=("f1",), watch=watch)
+    first = trials[0]
+    if first.arm == CORRECTED:
+        batches = stream(Draw.BATCHES, first.seed, *first.pair, replica)
+        return converged(nets, thetas, examples, first.learning_rate, batches, watch=watch)
+    sgd = SGD(EPOCHS, first.learning_rate)
+    return train_together(nets, thetas, *examples.training, sgd, metrics="f1", each_epoch=watch)
 
 
 def converged(
@@ -282,33 +253,22 @@ def converged(
     learning_rate: float,
     rng: np.random.Generator,
     masks: Sequence[NDArray[np.bool_]] | None = None,
-    *,
-    metrics: Sequence[str] = (),
     watch: Watch | None = None,
 ) -> list[Training]:
     """Train by minibatches until the loss on the validation examples stops falling; keep the best epoch's parameters.
 
-    `masks` and `metrics` as in `npnet.train_together`, and the same metrics of the validation examples; `rng` orders
-    the batches.
+    `masks` as in `npnet.train_together`; `rng` orders the batches.
     """
-    validation = Validation(nets, *examples.validation, metrics, masks)
+    validation = Validation(nets, *examples.validation, "f1", masks)
 
     def each_epoch(numbers: Sequence[int], thetas: Sequence[Theta]) -> list[dict[str, float]]:
         seen = watch(numbers, thetas) if watch else [{}] * len(numbers)
         return [row | more for row, more in zip(validation(numbers, thetas), seen, strict=True)]
 
+    size, stop = min(BATCH, len(examples.training.labels)), EarlyStopping("validation_loss", PATIENCE)
+    sgd = SGD(MOST_EPOCHS, learning_rate, size, stop=stop)
     return train_together(
-        nets,
-        thetas,
-        *examples.training,
-        epochs=MOST_EPOCHS,
-        learning_rate=learning_rate,
-        batch_size=min(BATCH, len(examples.training.labels)),
-        rng=rng,
-        masks=masks,
-        metrics=metrics,
-        each_epoch=each_epoch,
-        stop=EarlyStopping("validation_loss", PATIENCE),
+        nets, thetas, *examples.training, sgd, rng=rng, masks=masks, metrics="f1", each_epoch=each_epoch
     )
 
 

@@ -46,30 +46,11 @@ def split(labels: NDArray[np.integer], seed: int) -> tuple[NDArray[np.intp], NDA
     chosen = chosen[rng.permutation(len(chosen))]
 
     draws = np.random.RandomState(seed)
-    held_out = math.ceil(HELD_OUT * len(chosen))
-    counts = np.bincount(labels[chosen])
-    training = _apportion(draws, counts, len(chosen) - held_out)
-    validation = _apportion(draws, counts - training, held_out)
-    sides: tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]] = ([], [])
-    for label in (0, 1):
-        members = draws.permutation(np.flatnonzero(labels[chosen] == label))
-        sides[0].append(members[: training[label]])
-        sides[1].append(members[training[label] : training[label] + validation[label]])
-    rest, held = (draws.permutation(np.concatenate(side)) for side in sides)
+    half, odd = divmod(len(chosen) - math.ceil(HELD_OUT * len(chosen)), 2)
+    training = np.full(2, half)
+    if odd:
+        training[draws.choice(2, size=1, replace=False)] += 1
+    members = [draws.permutation(np.flatnonzero(labels[chosen] == label)) for label in (0, 1)]
+    parts = [np.split(each, [n]) for each, n in zip(members, training, strict=True)]
+    rest, held = (draws.permutation(np.concatenate(side)) for side in zip(*parts, strict=True))
     return chosen[rest], chosen[held]
-
-
-def _apportion(draws: np.random.RandomState, counts: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    """How many of `n` examples each class gets: in proportion, the largest remainders rounded up, ties drawn."""
-    exact = counts / counts.sum() * n
-    shares = np.floor(exact)
-    remainders = exact - shares
-    left = int(n - shares.sum())
-    for remainder in np.unique(remainders)[::-1]:
-        if left == 0:
-            break
-        tied = np.flatnonzero(remainders == remainder)
-        raised = draws.choice(tied, size=min(len(tied), left), replace=False)
-        shares[raised] += 1
-        left -= len(raised)
-    return shares.astype(np.intp)

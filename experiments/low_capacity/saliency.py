@@ -15,7 +15,7 @@ from experiments.low_capacity.published import CLOSE_SHARE, CLOSE_WIDTH
 from experiments.trials import stream
 from npnet.backprop import probabilities
 from npnet.derivatives import input_gradient
-from npnet.fast import forward
+from npnet.fast import Training, forward
 from npnet.metrics import predict
 from npnet.mlp import MLP
 from npnet.ranks import rank_correlation
@@ -23,7 +23,6 @@ from npnet.saliency import randomisations, scaled_inputs
 
 REPLICA, UNTRAINED = "trained anew", "before training"
 LAST_PERMUTED, BOTH_PERMUTED = "last layer permuted", "both layers permuted"
-PAPERS = f"h{CLOSE_WIDTH}"
 MAPS = 100  # images whose maps are compared
 SHOWN = ("divided twice", "pruned", REPLICA)  # beside the dense network's
 STEPS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)  # the paper's is the first
@@ -32,33 +31,31 @@ Array = NDArray[Any]
 
 
 def measure(
-    trials: Sequence[Trial], thetas: Sequence[Theta], replicas: Sequence[Theta], examples: Task
+    trials: Sequence[Trial], trainings: Sequence[Training], replicas: Sequence[Training], examples: Task
 ) -> list[dict[str, Any]]:
     """Compare the maps of the trained networks of one `train_group`, each with those of others.
 
-    Parameters
-    ----------
-    thetas, replicas
-        Parameters of each trial's network, and of the same one trained from another draw.
+    `replicas` are the same networks, trained from another draw.
 
     Returns
     -------
     list of dict
-        "saliency": the `agreement` with the dense network's maps of those of the networks of `_others`, and of "h24",
-        the paper's width, in networks of another width.
+        "saliency": a row for each of the networks of `_others`, the "other", and of "h24", the paper's width, in
+        networks of another width: the `agreement` of its maps with the dense network's.
         "maps", "forward_difference": for the paper's width, see `_maps` and `_errors`.
     """
-    test = examples.test
-    nets = [network(trial, examples) for trial in trials]
+    nets, test = [network(trial, examples) for trial in trials], examples.test
+    thetas, anew = ([training.theta for training in each] for each in (trainings, replicas))
     dense = [_map(net, theta, test) for net, theta in zip(nets, thetas, strict=True)]
     paper = next((maps for trial, maps in zip(trials, dense, strict=True) if trial.width == CLOSE_WIDTH), None)
     results = []
-    for trial, net, theta, replica, maps in zip(trials, nets, thetas, replicas, dense, strict=True):
+    for trial, net, theta, replica, maps in zip(trials, nets, thetas, anew, dense, strict=True):
         others = _others(trial, net, theta, replica)
         compared = {name: _map(net, other, test) for name, other in others.items()}
         if paper is not None and trial.width != CLOSE_WIDTH:
-            compared[PAPERS] = paper
-        result: dict[str, Any] = {"saliency": {name: agreement(maps, other) for name, other in compared.items()}}
+            compared[f"h{CLOSE_WIDTH}"] = paper
+        rows = [{"other": name} | agreement(maps, other) for name, other in compared.items()]
+        result: dict[str, Any] = {"saliency": rows}
         if trial.width == CLOSE_WIDTH:
             shown = _shown(net, theta, test)
             result["maps"] = _maps(net, {"dense": theta} | {name: others[name] for name in SHOWN}, test, shown)
