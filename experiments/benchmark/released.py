@@ -32,7 +32,7 @@ from experiments.low_capacity.networks import (
     train_group,
     trained,
 )
-from experiments.low_capacity.published import EPOCHS, LEARNING_RATE, SEEDS
+from experiments.low_capacity.published import EPOCHS, RATE, SEEDS
 from experiments.store import write_atomically
 from npnet.data.datasets import Dataset
 
@@ -88,7 +88,7 @@ def main(args: argparse.Namespace) -> None:
 def trials(scale: Scale) -> list[Trial]:
     """The networks of the paper, as released."""
     return [
-        Trial(AS_RELEASED, *pair, width, seed, "", LEARNING_RATE)
+        Trial(AS_RELEASED, *pair, width, seed, "", RATE)
         for pair in scale.pairs
         for width in scale.widths
         for seed in SEEDS
@@ -136,7 +136,7 @@ def numpy_trained(trial: Trial, data: Dataset) -> Array:
         a += b1
         np.maximum(a, 0, out=a)
         logits = a @ w2.T + b2
-        delta = (1 / (1 + np.exp(-logits)) - y) * np.float32(LEARNING_RATE / n)
+        delta = (1 / (1 + np.exp(-logits)) - y) * np.float32(RATE / n)
         np.multiply(delta, w2, out=below)
         below *= a > 0
         w2 -= delta.T @ a
@@ -171,8 +171,8 @@ def authors_trained(trial: Trial, data: Dataset) -> Array:
         history.append([loss, np.mean(answers == labels), *metrics, roc_auc_score(labels, p)])
         delta = (p - labels)[:, None]
         below = delta @ w2 * (z > 0)
-        w2 -= LEARNING_RATE * (delta.T @ a) / n
-        b2 -= LEARNING_RATE * delta.mean()
-        w1 -= LEARNING_RATE * (below.T @ x) / n
-        b1 -= LEARNING_RATE * below.mean(axis=0)
+        w2 -= RATE * (delta.T @ a) / n
+        b2 -= RATE * delta.mean()
+        w1 -= RATE * (below.T @ x) / n
+        b1 -= RATE * below.mean(axis=0)
     return theta
