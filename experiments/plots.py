@@ -39,35 +39,10 @@ def count(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
-def band(
-    axes: Axes, x: Sequence[float], samples: Sequence[ArrayLike], number: int, label: str = "", **line: Any
+def lines(
+    axes: Axes, groups: Mapping[Any, Table], x: str, y: str | tuple[str | int, ...], label: str = "{}", **line: Any
 ) -> None:
-    """A line through the means over seeds, with a band of one standard deviation.
-
-    Parameters
-    ----------
-    x
-        Where.
-    samples
-        For each of these places, a number for each seed.
-    number
-        Of the group, for its `look`.
-    label
-        Of the group, in the legend.
-    **line
-        For `matplotlib.axes.Axes.plot`.
-    """
-    # Of infinities there may be no mean, which leaves a gap.
-    with np.errstate(invalid="ignore"):
-        means = np.array([np.asarray(values, dtype=np.float64).mean() for values in samples])
-        deviations = np.array([deviation(values) for values in samples])
-        low, high = means - deviations, means + deviations
-    axes.plot(x, means, **{**look(number), "label": label, **line})
-    axes.fill_between(x, low, high, color=look(number)["color"], alpha=0.15, linewidth=0)
-
-
-def lines(axes: Axes, groups: Mapping[Any, Table], x: str, y: str | tuple[str | int, ...], label: str = "{}") -> None:
-    """A `band` for each group of rows: the column `y` against `x`, over all rows of the same x.
+    """For each group of rows a line through the means of the column `y` at each `x`, in a band of one deviation.
 
     The axes are named after the columns, unless they have names already.
 
@@ -77,12 +52,20 @@ def lines(axes: Axes, groups: Mapping[Any, Table], x: str, y: str | tuple[str | 
         As from `Table.by`.
     label
         Words with ``{}`` for the name of the group, such as ``"h{}"``.
+    **line
+        For `matplotlib.axes.Axes.plot`.
     """
     axes.set_xlabel(axes.get_xlabel() or x)
     axes.set_ylabel(axes.get_ylabel() or (y if isinstance(y, str) else str(y[-1])))
     for number, (name, rows) in enumerate(groups.items()):
         places = dict(sorted(rows.by(x).items()))
-        band(axes, list(places), [each[y] for each in places.values()], number, label.format(name))
+        # Of infinities there may be no mean, which leaves a gap.
+        with np.errstate(invalid="ignore"):
+            means = np.array([each[y].mean(dtype=np.float64) for each in places.values()])
+            deviations = np.array([deviation(each[y]) for each in places.values()])
+            low, high = means - deviations, means + deviations
+        axes.plot(list(places), means, **{**look(number), "label": label.format(name), **line})
+        axes.fill_between(list(places), low, high, color=look(number)["color"], alpha=0.15, linewidth=0)
 
 
 def dots(
@@ -116,20 +99,15 @@ def dots(
         drawn.append(points[:, shown])
         if shown.any():
             axes.plot(*points[:, shown], **{**look(number), **usual, "label": name, **marks})
-    say_hidden(axes, hidden)
+    if hidden:
+        why = f"{hidden} not drawn: NaN, infinite or, on a logarithmic axis, 0"
+        axes.text(0.98, 0.02, why, transform=axes.transAxes, ha="right", va="bottom", fontsize=13)
     return np.concatenate(drawn, axis=1) if drawn else np.empty((2, 0))
 
 
 def drawable(values: Floats, log: bool = False) -> NDArray[np.bool_]:
     """Which numbers can be drawn: no NaN nor infinity, nor 0 and less on a logarithmic axis."""
     return np.asarray(np.isfinite(values) & (values > 0) if log else np.isfinite(values))
-
-
-def say_hidden(axes: Axes, hidden: int) -> None:
-    """Say in a corner how many points are not `drawable`, if any."""
-    if hidden:
-        why = f"{hidden} not drawn: NaN, infinite or, on a logarithmic axis, 0"
-        axes.text(0.98, 0.02, why, transform=axes.transAxes, ha="right", va="bottom", fontsize=13)
 
 
 def say(axes: Axes, text: str) -> None:

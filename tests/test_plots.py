@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from experiments.plots import (
-    band,
     count,
     diagonal,
     dots,
@@ -63,18 +62,22 @@ def edges(band, x):
     return at.min(), at.max()
 
 
-def test_a_band_is_the_mean_and_the_deviation_over_seeds(axes):
-    band(axes, [1, 2, 3], [[1.0, 2.0, 3.0], [5.0], [2.0, 4.0]], 1, "two", linestyle="--")
-    (line,), (area,) = axes.lines, axes.collections
+def test_a_line_is_the_mean_and_its_band_the_deviation_over_seeds(axes):
+    samples = {3: [2.0, 4.0], 1: [1.0, 2.0, 3.0], 2: [5.0]}
+    rows = Table({"width": x, "f1": y} for x, values in samples.items() for y in values)
+    lines(axes, {"none": Table(), "two": rows}, "width", "f1", linestyle="--")
+    _, line = axes.lines
     np.testing.assert_allclose(line.get_xydata(), [[1, 2], [2, 5], [3, 3]])
+    area = axes.collections[-1]
     np.testing.assert_allclose([edges(area, x) for x in (1, 2, 3)], [(1, 3), (5, 5), (3 - 2**0.5, 3 + 2**0.5)])
     assert (line.get_label(), line.get_linestyle()) == ("two", "--")
     assert {"color": line.get_color(), "marker": line.get_marker()} == look(1)
     assert to_rgb(area.get_facecolor()[0]) == to_rgb(line.get_color())
 
 
-def test_numbers_that_are_none_leave_a_gap_in_a_band(axes):
-    band(axes, [1, 2, 3], [[np.inf, -np.inf], [np.nan, 1.0], [2.0, 2.0]], 0)
+def test_numbers_that_are_none_leave_a_gap_in_a_line(axes):
+    rows = Table({"x": x, "y": y} for x, y in ((1, np.inf), (1, -np.inf), (2, np.nan), (2, 1.0), (3, 2.0), (3, 2.0)))
+    lines(axes, {"": rows}, "x", "y")
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [np.nan, np.nan, 2])
     axes.figure.draw_without_rendering()
 
