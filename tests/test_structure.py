@@ -61,6 +61,17 @@ def test_no_module_imports_itself_by_way_of_others():
         pytest.fail(" is imported by ".join(error.args[1]))
 
 
+def test_what_studies_share_knows_none_of_them():
+    known = modules("npnet", "experiments")
+    shared = {name for name in known if name.count(".") == 1 and known[name].name != "__init__.py"}
+    drawn = {f"experiments.{name}" for name in ("table", "statistics", "plots", "style", "claims", "page")}
+    assert drawn < shared
+    for name in shared:
+        assert {each for each in modules_imported(known[name], known) if each.startswith("experiments.")} <= shared
+    for name in drawn:
+        assert not modules_imported(known[name], known) & {"experiments.study", "experiments.trials", "experiments.run"}
+
+
 def test_no_function_has_more_than_ten_parameters():
     seen = 0
     for path in sorted(PACKAGE.rglob("*.py")):
