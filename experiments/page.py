@@ -89,6 +89,7 @@ def page(
             f"<h1>{_text(title)}</h1>",
             f"<p>{_text(introduction)}</p>",
             "<h2>Verdicts</h2>",
+            "<p>Each claim is judged by a rule, stated with it, that the program applies to its numbers.</p>",
             "<table>",
             '<thead><tr><th scope="col"></th><th scope="col">claim</th><th scope="col">verdict</th></tr></thead>',
             "<tbody>",

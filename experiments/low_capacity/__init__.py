@@ -55,8 +55,7 @@ STUDY = Study(
     "harder the pair, the more hidden units are needed; 95 % of the weights can be removed without retraining and "
     "without loss; wider networks are the more robust to noise; saliency survives the pruning. Here such networks are "
     'trained as the author\'s code does, by 100 full-batch steps ("as released"), and to convergence ("corrected"), '
-    "on the paper's five pairs of digits and on all others. Each claim is judged by a rule, stated with it, that the "
-    "program applies to its numbers.",
+    "on the paper's five pairs of digits and on all others.",
     quick=networks.QUICK,
     default=networks.DEFAULT,
     full=networks.FULL,

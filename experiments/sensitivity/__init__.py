@@ -79,8 +79,7 @@ STUDY = Study(
     "the smaller the Jacobian norm of their probabilities at test images, and the fewer of their linear pieces a path "
     "through images crosses. Sensitivity would be least near training images, and largest at the test images that a "
     "network gets wrong. Here this is asked of many networks that are drawn at random and trained on a few images, of "
-    "pairs that differ in one thing, and of a few deep networks. Each claim is judged by a rule, stated with it, that "
-    "the program applies to its numbers.",
+    "pairs that differ in one thing, and of a few deep networks.",
     quick=networks.QUICK,
     default=networks.DEFAULT,
     full=networks.FULL,
