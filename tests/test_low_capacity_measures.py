@@ -132,6 +132,8 @@ def test_agreement_by_hand():
     for pair in ((maps, constant), (constant, maps)):
         assert saliency.agreement(*pair) == {"rank_correlation": pytest.approx(0.5), "overlap": 1}
     assert saliency.agreement(0 * maps, 0 * maps) == {"rank_correlation": 0, "overlap": 0}
+    # Of equal pixels the first fill the places that the larger ones leave.
+    assert saliency.overlap(np.array([[2.0, 1, 1, 1]]), np.array([[0.0, 0, 1, 1]]), 0.5) == 0
 
 
 def test_maps_are_of_the_first_right_and_wrong_answer_on_each_digit():
