@@ -18,7 +18,7 @@ from typing import Self, TypeVar
 from tqdm import tqdm
 
 from experiments.store import Result, Store, StoreError
-from experiments.trials import describe, key
+from experiments.trials import key
 from npnet.errors import NpnetError
 from npnet.kernels.policy import first_use
 
@@ -159,7 +159,7 @@ def _keep(future: Future[Sequence[Result]], group: Sequence[object], store: Stor
     error = future.exception()
     if error is not None:
         others = f" or one of the {len(group) - 1} done with it" if len(group) > 1 else ""
-        error.add_note(f"(in the trial {describe(group[0])}{others})")
+        error.add_note(f"(in the trial {group[0]!r}{others})")
         return error
     try:
         for trial, result in zip(group, future.result(), strict=True):

@@ -221,7 +221,7 @@ class Store:
             self._keep(entry, where)
 
     def _write_file(self, made_by: list[dict[str, str]]) -> None:
-        names = sorted(self.results, key=lambda name: (_order(self._trials[name]), name))
+        names = sorted(self.results, key=lambda name: (_order([*self._trials[name].values()]), name))
         header = {**self._header, "code": self._code, "made by": made_by}
         self._write(self._file, b"".join(map(_line, [header, *map(self._entry, names)])))
         self.made_by = made_by
@@ -292,16 +292,8 @@ def _checked(line: bytes) -> dict[str, Any] | None:
     return entry
 
 
-def _order(value: Any) -> tuple[int, Any]:
-    """Sort key of a JSON value: numbers by size, text by alphabet, one kind never compared with another."""
-    match value:
-        case None:
-            return 0, 0
-        case bool() | int() | float():
-            return 1, value
-        case str():
-            return 2, value
-        case dict():
-            return 3, [(name, _order(item)) for name, item in value.items()]
-        case _:
-            return 4, [_order(item) for item in value]
+def _order(value: Any) -> tuple[str, Any]:
+    """Sort key of a JSON value: by its kind, then by its size."""
+    if isinstance(value, list):
+        return "list", [_order(item) for item in value]
+    return type(value).__name__, 0 if value is None else value

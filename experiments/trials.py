@@ -32,7 +32,9 @@ def plain(trial: object) -> dict[str, Any]:
     ArgumentError
         If `trial` is not a frozen dataclass, or one of its fields is not plain.
     """
-    _check(trial)
+    params = getattr(trial, "__dataclass_params__", None)
+    if params is None or not params.frozen or isinstance(trial, type):
+        raise ArgumentError(f"trial is {trial!r}, expected an instance of a frozen dataclass")
     return {
         field.name: _plain(getattr(trial, field.name), f"{type(trial).__name__}.{field.name}")
         for field in dataclasses.fields(trial)  # type: ignore[arg-type]
@@ -40,42 +42,31 @@ def plain(trial: object) -> dict[str, Any]:
 
 
 def settings(trial: object) -> dict[str, Any]:
-    """What is said of a trial in a table: its fields, and the properties and constants of its class."""
-    constants = {
-        name: getattr(trial, name)
-        for name, value in vars(type(trial)).items()
-        if isinstance(value, property) or (type(value) in (str, int) and not name.startswith("_"))
-    }
-    return constants | {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}  # type: ignore[arg-type]
+    """What a table says of a trial: its fields and its properties."""
+    properties = [name for name, value in vars(type(trial)).items() if isinstance(value, property)]
+    fields = [field.name for field in dataclasses.fields(trial)]  # type: ignore[arg-type]
+    return {name: getattr(trial, name) for name in (*fields, *properties)}
 
 
 def key(trial: object) -> str:
-    """Name of a trial's result: 16 hexadecimal digits of the SHA-256 of its class' name and its settings.
+    """Name of a trial's result: 16 hexadecimal digits of the SHA-256 of its class' name and its fields.
 
-    Only the fields that differ from their defaults count, so a new field with a default keeps the keys of old
-    trials. Two trials of a class have the same key only if all their fields are the same: ``1``, ``1.0`` and
-    ``True`` are three values, ``0.0`` and ``-0.0`` are two.
+    Two trials of a class have the same key only if all their fields are the same: ``1``, ``1.0`` and ``True`` are
+    three values, ``0.0`` and ``-0.0`` are two.
 
     Raises
     ------
     ArgumentError
         As in `plain`.
     """
-    text = json.dumps([type(trial).__name__, _changed(trial)], sort_keys=True)
+    text = json.dumps([type(trial).__name__, plain(trial)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def describe(trial: object) -> str:
-    """The trial for a message: its class and the fields that differ from their defaults."""
-    settings = (f"{name}={getattr(trial, name)!r}" for name in _changed(trial))
-    return f"{type(trial).__name__}({', '.join(settings)})"
 
 
 def fingerprint(checksums: Mapping[str, str]) -> str:
     """Twelve hexadecimal digits that stand for the content of the data files."""
-    return hashlib.sha256("".join(f"{name} {checksums[name]}\n" for name in sorted(checksums)).encode()).hexdigest()[
-        :12
-    ]
+    lines = "".join(f"{name} {checksums[name]}\n" for name in sorted(checksums))
+    return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
 
 def stream(what: IntEnum, *numbers: int) -> np.random.Generator:
@@ -84,12 +75,6 @@ def stream(what: IntEnum, *numbers: int) -> np.random.Generator:
     The purpose comes first: seeds that differ by zeros at their end only would be the same.
     """
     return np.random.default_rng([what, *numbers])
-
-
-def _check(trial: object) -> None:
-    params = getattr(trial, "__dataclass_params__", None)
-    if params is None or not params.frozen or isinstance(trial, type):
-        raise ArgumentError(f"trial is {trial!r}, expected an instance of a frozen dataclass")
 
 
 def _plain(value: object, where: str) -> Any:
@@ -101,14 +86,3 @@ def _plain(value: object, where: str) -> Any:
         f"{where} holds {value!r} of type {type(value).__name__}, "
         "expected str, int, bool, None, a float that is not NaN, or a tuple of these"
     )
-
-
-def _changed(trial: object) -> dict[str, Any]:
-    values = plain(trial)
-    for field in dataclasses.fields(trial):  # type: ignore[arg-type]
-        if field.default is dataclasses.MISSING:
-            continue
-        # As text, because == takes 1, 1.0 and True for the same.
-        if json.dumps(values[field.name]) == json.dumps(_plain(field.default, field.name)):
-            del values[field.name]
-    return values
