@@ -1,7 +1,6 @@
 """The command line: one sentence and status 2 for what a user can do wrong, no loss when a run is stopped."""
 
 import os
-import random
 import re
 import runpy
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as command_line
+from experiments import study
 
 ROOT = Path(__file__).resolve().parent.parent
 TOY = '''"""Counts to ten, slowly.
@@ -50,9 +50,6 @@ def measure(trials, data):
 
 
 def values(table):
-    deadline = time.monotonic() + 20
-    while os.path.exists("busy") and time.monotonic() < deadline:
-        time.sleep(0.01)
     return panels()[0], f"Nothing; n = {len(table)} seeds."
 
 
@@ -102,7 +99,7 @@ def start(tmp_path):
     """Start the toy in a process of its own, with trials that take a while."""
 
     @contextmanager
-    def start(*arguments, seconds=0.02):
+    def start(*arguments, seconds):
         (tmp_path / "toy_experiment.py").write_text(TOY)
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, "toy", *arguments],
@@ -160,32 +157,17 @@ def test_the_listing_imports_nothing(register, capsys):
     assert out.index("Cannot") - out.index("a_long") == out.index("Neither") - out.index("short")
 
 
-def test_each_experiment_has_a_line():
-    for module in command_line.EXPERIMENTS.values():
-        assert command_line._summary(module).endswith(".")
-
-
-def test_the_module_runs(monkeypatch, capsys):
+def test_blas_has_one_thread_unless_the_user_says_otherwise(monkeypatch, capsys):
+    """Of the module as `python -m` runs it."""
     monkeypatch.setattr(sys, "argv", ["experiments"])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(ROOT / "experiments" / "__main__.py"), run_name="__main__")
-    assert caught.value.code == 0
-    assert capsys.readouterr().out.startswith("usage: python -m experiments NAME")
-
-
-@pytest.mark.parametrize(("given", "seen"), [(None, "1"), ("4", "4")])
-def test_blas_has_one_thread_unless_the_user_says_otherwise(given, seen):
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    env = {name: value for name, value in os.environ.items() if name not in names} | {"PYTHONPATH": str(ROOT)}
-    code = f"import os, experiments.__main__; print(*(os.environ[name] for name in {names}))"
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        env=env | (dict.fromkeys(names, given) if given else {}),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert found.stdout.split() == [seen] * 3
+    for name in names:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(names[0], "4")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        runpy.run_path(str(ROOT / "experiments" / "__main__.py"), run_name="__main__")
+    assert [os.environ[name] for name in names] == ["4", "1", "1"]
+    assert capsys.readouterr().out.startswith("usage: python -m experiments NAME")
 
 
 def lines(folder):
@@ -252,12 +234,6 @@ def test_all_studies(two, tmp_path, capsys, options, folder, names):
         assert links(tmp_path / folder / name / "index.html") == ["../index.html"]
 
 
-def test_all_takes_no_options_of_one(two, capsys, tmp_path):
-    found = error(capsys, "all", "--seeds", "3")
-    assert found == "error: unrecognized arguments: --seeds 3 (see python -m experiments all --help)"
-    assert not (tmp_path / "results").exists()
-
-
 def test_options_of_its_own(register, capsys):
     register(
         '"""Its own."""\n'
@@ -290,23 +266,15 @@ def test_an_unknown_experiment(toy, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--seeds", "0"], "argument --seeds: expected a whole number of at least 1, found '0'"),
-        (["--workers", "-1"], "argument --workers: expected a whole number of at least 1, found '-1'"),
-        (["--seeds"], "argument --seeds: expected one argument"),
-        (["--seed", "1"], "unrecognized arguments: --seed 1"),
-        (["--what"], "unrecognized arguments: --what"),
+        (["toy", "--seeds", "0"], "argument --seeds: expected a whole number of at least 1, found '0'"),
+        (["toy", "--seeds"], "argument --seeds: expected one argument"),
+        (["toy", "--seed", "1"], "unrecognized arguments: --seed 1"),
+        (["all", "--seeds", "3"], "unrecognized arguments: --seeds 3"),
     ],
 )
-def test_wrong_arguments(toy, capsys, tmp_path, arguments, message):
-    assert error(capsys, "toy", *arguments) == f"error: {message} (see python -m experiments toy --help)"
+def test_wrong_arguments(two, capsys, tmp_path, arguments, message):
+    assert error(capsys, *arguments) == f"error: {message} (see python -m experiments {arguments[0]} --help)"
     assert not (tmp_path / "results").exists()
-
-
-def test_a_folder_that_cannot_be_written(toy, capsys, tmp_path):
-    (tmp_path / "file").write_text("x")
-    assert error(capsys, "toy", "--out", "file") == (
-        "error: file: cannot be written (File exists); choose another --out"
-    )
 
 
 def failing(statement):
@@ -340,29 +308,10 @@ def test_a_bug_keeps_its_traceback(register):
         command_line.main(["toy"])
 
 
-def test_a_killed_run_resumes_to_the_same_bytes(start, tmp_path):
-    with start("--workers", "1", "--out", "calm", seconds=0) as process:
-        assert process.communicate()[0].endswith("\nopen calm/index.html\n")
-    moments = random.Random(0)
-    for _ in range(3):
-        with start("--workers", "2", "--out", "killed") as process:
-            wait_for(tmp_path / "killed")
-            time.sleep(moments.uniform(0, 0.05))
-            process.send_signal(signal.SIGKILL)
-    with start("--workers", "2", "--out", "killed") as process:
-        out, err = process.communicate()
-    assert process.returncode == 0
-    assert out.endswith("\nopen killed/index.html\n")
-    assert "of 10 trials found in killed\n" in err
-    assert (tmp_path / "killed" / "results.jsonl").read_bytes() == (tmp_path / "calm" / "results.jsonl").read_bytes()
-    assert sorted(os.listdir(tmp_path / "killed")) == sorted(os.listdir(tmp_path / "calm"))
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_says_what_is_kept(start, tmp_path, number):
+def test_a_stopped_run_says_what_is_kept(start, tmp_path):
     with start("--workers", "2", "--out", "out", seconds=0.1) as process:
         wait_for(tmp_path / "out")
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         out, err = process.communicate()
     kept = len(list(tmp_path.glob("out/unfinished/*.json")))
     assert 1 <= kept < 10
@@ -385,16 +334,15 @@ def test_a_second_ctrl_c_does_not_wait(start, tmp_path):
     assert err == "\ninterrupted: 0 of 10 results are kept in out; run the same command again to resume\n"
 
 
-@pytest.mark.parametrize("when", ["unfinished/*.json", "settings.json"], ids=["measuring", "drawing"])
-def test_two_runs_in_one_folder(start, tmp_path, toy, capsys, when):
-    (tmp_path / "busy").touch()
-    with start("--workers", "1", "--out", "out", seconds=0.05) as process:
-        wait_for(tmp_path / "out", when)
-        assert error(capsys, "toy", "--out", "out") == (
-            "error: out: is in use by another run; wait for its end or choose another --out"
-        )
-        assert not (tmp_path / "out" / "index.html").exists()
-        (tmp_path / "busy").unlink()
-        process.communicate()
-    assert process.returncode == 0
+def test_a_run_has_its_folder_to_its_end(toy, tmp_path, monkeypatch, capsys):
+    draw = study.draw
+
+    def drawing(*arguments):
+        capsys.readouterr()
+        found = error(capsys, "toy", "--out", "out")
+        assert found == "error: out: is in use by another run; wait for its end or choose another --out"
+        return draw(*arguments)
+
+    monkeypatch.setattr(study, "draw", drawing)
+    assert command_line.main(["toy", "--out", "out"]) == 0
     assert lines(tmp_path / "out") == 11

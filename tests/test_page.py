@@ -142,6 +142,7 @@ def test_everything_is_there_in_order(html):
         "3. third verdict◐ holds only if h > 2 publishedpublished ours0.6 rulerule shown infigure\xa01",
         "4. fourth verdict? cannot be judged by so small a run publishedpublished ours0.7 rulerule shown infigure\xa02",
     ]
+    assert found.texts("li") == ["measured;", "and more", "0.5", "0.6", "0.7"]
     assert found.texts("figcaption") == [
         "Figure 1. About a. More (a.png) For claim\xa01, claim\xa02, claim\xa03.",
         "Figure 2. About b. More (b.png) For claim\xa02, claim\xa04.",
@@ -152,10 +153,6 @@ def test_everything_is_there_in_order(html):
         "How it was made arguments quickTruedatanot givenoutresults/x seeds 0, 42 "
         "made by numpy 2.0, numpy 2.1, commit a data train" + "0" * 64 + " other"
     ]
-
-
-def test_what_was_measured_is_a_list_of_whole_texts(html):
-    assert Parsed(html).texts("li") == ["measured;", "and more", "0.5", "0.6", "0.7"]
 
 
 def test_the_way_back_to_all_studies(html):
@@ -285,28 +282,16 @@ def test_the_front_page_has_a_part_for_each_study(tmp_path, text):
         (tmp_path / f"{name}.png").read_bytes() for name in "ab"
     ]
     assert found.attributes("script") == []
-
-
-def test_a_front_page_of_no_studies():
-    found = Parsed(front_page("All", []))
-    assert found.texts("main") == ["All"]
+    assert Parsed(front_page("All", [])).texts("main") == ["All"]
 
 
 # In a browser.
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--no-first-run",
-)
-# What a page is like, told to the page whose frame it is in.
+FLAGS = [
+    *("--headless", "--no-sandbox", "--hide-scrollbars", "--no-first-run"),
+    *(f"--disable-{each}" for each in ("gpu", "dev-shm-usage", "background-networking", "component-update", "quic")),
+]
+# What a page is like, told to the page in whose frame it is.
 PROBE = """<script>
 addEventListener("load", () => {
   const all = [...document.querySelectorAll("body *")];
@@ -317,6 +302,7 @@ addEventListener("load", () => {
   };
   document.querySelector("details")?.setAttribute("open", "");
   parent.postMessage(JSON.stringify({
+    name: window.name,
     width: innerWidth,
     page: document.documentElement.scrollWidth,
     out: all.filter(e => e.tagName != "IMG" && e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML),
@@ -352,19 +338,29 @@ def opened(chromium, folder, file, *options):
     return done.stdout
 
 
-def probed(chromium, folder, html, width, *options):
-    """What the probe finds in the page, in a frame of some width: a window cannot be as narrow as a phone."""
-    policy = re.compile(r"<meta http-equiv.*\n")
-    assert policy.search(html)  # it forbids scripts, the probe too
-    (folder / "page.html").write_text(policy.sub("", html).replace("</body>", f"{PROBE}</body>"), encoding="utf-8")
+@pytest.fixture(scope="module", params=[0, 1], ids=["dark", "light"])
+def seen(request, chromium, tmp_path_factory):
+    """The scheme of colours, and what the probe finds in a study's page and in the front page at two widths.
+
+    Each is in a frame, for a window cannot be as narrow as a phone.
+    """
+    folder, policy, frames = tmp_path_factory.mktemp("seen"), re.compile(r"<meta http-equiv.*\n"), []
+    for name, html in (("study", made(folder, f"words 5 % {LONG}")), ("front", front(folder, LONG))):
+        assert policy.search(html)  # it forbids scripts, the probe too
+        text = policy.sub("", html).replace("</body>", f"{PROBE}</body>")
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+        for width in (360, 1280):
+            style = f"border: 0; width: {width}px; height: 800px"
+            frames.append(f'<iframe name="{name} {width}" src="{name}.html" style="{style}"></iframe>')
     listen = "<script>addEventListener('message', e => document.body.append('FOUND' + btoa(e.data) + 'END'))</script>"
-    frame = f'<iframe src="page.html" style="border: 0; width: {width}px; height: 800px"></iframe>'
-    wrapper = folder / "frame.html"
-    wrapper.write_text(f"<!DOCTYPE html><body>{listen}{frame}</body>", encoding="utf-8")
-    printed = opened(chromium, folder, wrapper, f"--window-size={width + 300},900", *options, "--dump-dom")
-    found = re.search(r"FOUND(\S+)END", printed.rpartition("</iframe>")[2])
-    assert found, printed[-500:]
-    return json.loads(base64.b64decode(found[1]))
+    wrapper = folder / "frames.html"
+    wrapper.write_text(f"<!DOCTYPE html><body>{listen}{''.join(frames)}</body>", encoding="utf-8")
+    options = ("--window-size=1600,900", f"--blink-settings=preferredColorScheme={request.param}", "--dump-dom")
+    printed = opened(chromium, folder, wrapper, *options)
+    told = re.findall(r"FOUND(\S+?)END", printed.rpartition("</iframe>")[2])
+    found = {each.pop("name"): each for each in map(json.loads, map(base64.b64decode, told))}
+    assert len(found) == len(frames), printed[-500:]
+    return request.param, found
 
 
 def contrast(colours):
@@ -385,59 +381,44 @@ def test_contrast():
     assert contrast("rgb(118, 118, 118) on rgb(255, 255, 255)") == pytest.approx(4.54, abs=0.01)
 
 
-@pytest.mark.parametrize("width", [360, 1280])
-def test_it_is_legible_at_any_width(chromium, tmp_path, width):
-    found = probed(chromium, tmp_path, made(tmp_path, f"words 5 % {LONG}"), width)
-    assert found["width"] == width
-    assert found["page"] == width
-    assert found["out"] == []
-    assert found["letters"] >= 16
-    assert found["loaded"] == [900, 2400, 3600]
-    assert found["asked"] == []
-    for (wide, high, frame), (natural, panels) in zip(
-        found["images"], [(900, 400), (2400, 900), (3600, 1000)], strict=True
-    ):
-        assert frame < width
-        assert natural // 3 <= wide <= natural // 2
-        assert high == pytest.approx(wide * panels / natural, abs=1)
-    small, large, huge = found["images"]
-    (_, _, heads), number, claimed, verdict, term, text = found["places"]
-    if width == 360:
-        assert [small[0], large[0], huge[0]] == [360, 960, 1440]  # two fifths of their sizes: they scroll
-        # What stood side by side now stands one under the other, without the heads of columns that are none.
-        assert heads == 0
+def test_pages_are_legible_at_any_width_in_the_dark_and_in_the_light(seen):
+    scheme, pages = seen
+    for name, found in pages.items():
+        kind, width = name.split()
+        sizes = [(900, 400), (2400, 900), (3600, 1000)][: 3 if kind == "study" else 2]
+        assert (found["page"], found["width"]) == (int(width), int(width))
+        assert (found["out"], found["asked"], found["loaded"]) == ([], [], [natural for natural, _ in sizes])
+        assert found["letters"] >= 16
+        for (wide, high, frame), (natural, panels) in zip(found["images"], sizes, strict=True):
+            assert frame < int(width)
+            assert high == pytest.approx(wide * panels / natural, abs=1)
+        assert (max(found["colours"], key=contrast)[:11] == "rgb(230, 23") == (scheme == 0)
+        assert set(found["behind"]) == {"rgb(255, 255, 255)"}  # figures are drawn for white paper
+        assert len(found["colours"]) >= (7 if kind == "study" else 5)  # text, soft text, links and the badges
+        assert min(map(contrast, found["colours"])) >= 4.5
+
+
+def test_what_stands_side_by_side_on_a_wide_screen_is_one_under_the_other_on_a_phone(seen):
+    for width in (360, 1280):
+        found = seen[1][f"study {width}"]
+        small, large, huge = found["images"]
+        (_, _, heads), number, claimed, verdict, term, text = found["places"]
         assert number[1] == claimed[1]
-        assert claimed[1] + claimed[2] <= verdict[1]
-        assert (term[0], term[1] + term[2]) == (text[0], pytest.approx(text[1]))
-    else:
-        assert (small[0], huge[0]) == (450, 1200)  # from a half to a third of their sizes
-        assert large[0] == pytest.approx(large[2] - 17, abs=1)  # as wide as its frame, less the padding
-        assert large[2] == pytest.approx((66 - 2.5) * 17, abs=1)
-        assert heads > 0
-        assert number[0] < claimed[0] < verdict[0]
-        assert number[1] == claimed[1] == verdict[1]
-        assert term[0] < text[0]
-        assert term[1] == text[1]
-
-
-@pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"])
-def test_letters_stand_out_from_their_ground(chromium, tmp_path, html, scheme):
-    found = probed(chromium, tmp_path, html, 360, f"--blink-settings=preferredColorScheme={scheme}")
-    assert (max(found["colours"], key=contrast)[:11] == "rgb(230, 23") == (scheme == 0)
-    assert set(found["behind"]) == {"rgb(255, 255, 255)"}  # figures are drawn for white paper
-    assert len(found["colours"]) >= 7  # text, soft text, links and four badges
-    assert min(map(contrast, found["colours"])) >= 4.5
-
-
-@pytest.mark.parametrize("width", [360, 1280])
-def test_the_front_page_is_legible_at_any_width(chromium, tmp_path, width):
-    found = probed(chromium, tmp_path, front(tmp_path, LONG), width, "--blink-settings=preferredColorScheme=0")
-    assert found["page"] == found["width"] == width
-    assert (found["out"], found["asked"], found["loaded"]) == ([], [], [900, 2400])
-    assert found["letters"] >= 16
-    assert min(map(contrast, found["colours"])) >= 4.5
-    for (wide, high, _), (natural, panels) in zip(found["images"], [(900, 400), (2400, 900)], strict=True):
-        assert high == pytest.approx(wide * panels / natural, abs=1)
+        if width == 360:
+            assert [small[0], large[0], huge[0]] == [360, 960, 1440]  # two fifths of their sizes: they scroll
+            # Without the heads of columns that are none.
+            assert heads == 0
+            assert claimed[1] + claimed[2] <= verdict[1]
+            assert (term[0], term[1] + term[2]) == (text[0], pytest.approx(text[1]))
+        else:
+            assert (small[0], huge[0]) == (450, 1200)  # from a half to a third of their sizes
+            assert large[0] == pytest.approx(large[2] - 17, abs=1)  # as wide as its frame, less the padding
+            assert large[2] == pytest.approx((66 - 2.5) * 17, abs=1)
+            assert heads > 0
+            assert number[0] < claimed[0] < verdict[0]
+            assert claimed[1] == verdict[1]
+            assert term[0] < text[0]
+            assert term[1] == text[1]
 
 
 def test_only_the_panels_of_a_figure_are_in_view(chromium, tmp_path, html):
