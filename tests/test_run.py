@@ -111,7 +111,7 @@ def test_what_costs_most_together_goes_first(tmp_path):
 def test_a_failure_of_trials_that_go_together_names_the_first(tmp_path):
     with pytest.raises(ZeroDivisionError) as error:
         run(tmp_path, [Toy(4.0), Toy(3.0), Toy(2.0)], Work(lambda trial: 1 / 0), together=lambda trial: None)
-    assert error.value.__notes__ == ["(in the trial Toy(size=4.0) or one of the 2 done with it)"]
+    assert error.value.__notes__ == ["(in the trial Toy(size=4.0, seed=0) or one of the 2 done with it)"]
 
 
 def test_no_trials(tmp_path, capsys):
@@ -177,7 +177,7 @@ def test_a_trial_that_fails_is_named_and_the_rest_is_cancelled(tmp_path):
     work = Work(fail)
     with pytest.raises(ArgumentError, match="rate is -1") as caught:
         run(tmp_path, work=work)
-    assert caught.value.__notes__ == ["(in the trial Toy(size=2.0))"]
+    assert caught.value.__notes__ == ["(in the trial Toy(size=2.0, seed=0))"]
     assert work.done[:3] == [Toy(4.0), Toy(4.0, 1), Toy(2.0)]
     assert len(work.done) < 6
     with Store(tmp_path, "toy") as store:
