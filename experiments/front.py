@@ -55,6 +55,6 @@ def write_front_page(folder: Path, order: Sequence[str] = ()) -> None:
 
 def _row(folder: Path, summary: dict[str, Any]) -> Row:
     verdicts = Counter(claim["kind"] for claim in summary["claims"])
-    figure = Drawn(folder / "figures" / summary["figures"][0], summary["caption"], summary["caption_height"])
+    figure = Drawn(folder / "figures" / summary["figures"][0], summary["caption"])
     counts = {verdict: verdicts[verdict.name] for verdict in Verdict}
     return Row(summary["title"], summary["introduction"], f"{quote(folder.name)}/index.html", figure, counts)

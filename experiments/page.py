@@ -32,13 +32,10 @@ class Drawn(NamedTuple):
         The PNG.
     caption : str
         What it shows and over how many samples.
-    caption_height : int
-        How many of the image's pixel rows, at its bottom, hold the caption: a page may set it in its own type.
     """
 
     path: Path
     caption: str
-    caption_height: int
 
 
 def page(
@@ -231,8 +228,7 @@ def _image(figure: Drawn) -> str:
         raise StoreError(f"{figure.path}: found {png[:8]!r} at its start, expected a PNG")
     width, height = struct.unpack(">II", png[16:24])
     first, _, _ = figure.caption.partition(". ")
-    # Only the panels are in view: the caption, which the image bears too, is legible at any size as text.
-    view = f"--width: {width}px; aspect-ratio: {width} / {height - figure.caption_height}"
+    view = f"--width: {width}px; aspect-ratio: {width} / {height}"
     source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     return f'<div class="wide" tabindex="0"><img src="{source}" alt="{_text(first)}" style="{view}"></div>'
 

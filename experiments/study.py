@@ -189,7 +189,6 @@ def run_study(name: str, study: Study, args: argparse.Namespace, front: Path | N
             "networks": len(table),
             "figures": [figure.path.name for figure in figures],
             "caption": figures[0].caption,
-            "caption_height": figures[0].caption_height,
             "summary": study.summary(table),
             "claims": _verdicts(found),
         }

@@ -4,7 +4,6 @@ Figures are made without pyplot, so there is no display, no window and no global
 """
 
 import io
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 # What has a colour has a marker as well.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_DPI = 120
-_GAP, _PADDING = 0.02, 0.1  # between panels and caption, of the figure's height; around the image, in inches
+_DPI, _PADDING = 120, 0.1  # dots an inch, and inches around the image
 _STYLE: dict[str, Any] = {
     "axes.prop_cycle": cycler(color=COLOURS),
     "axes.spines.right": False,
@@ -68,7 +66,7 @@ def panels(
 
 
 def save(drawing: Figure, path: Path, caption: str) -> Drawn:
-    """Write a figure as PNG with its caption under it; equal figures, equal bytes.
+    """Write a figure as PNG; equal figures, equal bytes.
 
     Parameters
     ----------
@@ -77,7 +75,7 @@ def save(drawing: Figure, path: Path, caption: str) -> Drawn:
     path
         Of the file.
     caption
-        What the figure shows and over how many samples; also stored in the file's description.
+        What the figure shows and over how many samples; it is the file's description, and stands beside it on a page.
 
     Returns
     -------
@@ -89,19 +87,8 @@ def save(drawing: Figure, path: Path, caption: str) -> Drawn:
     StoreError
         If the file cannot be written.
     """
-    columns = int(10 * drawing.get_figwidth())
-    # A number and its percent sign stay on one line.
-    text = drawing.text(
-        0.01,
-        -_GAP,
-        textwrap.fill(caption.replace(" %", "\N{NO-BREAK SPACE}%"), columns),
-        ha="left",
-        va="top",
-        fontsize=13,
-    )
-    height = _GAP * drawing.get_figheight() + text.get_window_extent().height / drawing.dpi + _PADDING
     png = io.BytesIO()
     metadata = {"Software": None, "Description": caption}
     drawing.savefig(png, format="png", dpi=_DPI, bbox_inches="tight", pad_inches=_PADDING, metadata=metadata)
     write_atomically(path, png.getvalue())
-    return Drawn(path, caption, round(_DPI * height))
+    return Drawn(path, caption)

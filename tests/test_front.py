@@ -20,7 +20,7 @@ def left(folder, name, quick=False, **other):
     (folder / "figures").mkdir(parents=True)
     imsave(folder / "figures" / "best.png", np.zeros((30, 30)))
     summary = {"name": name, "quick": quick, "title": f"About {name}", "introduction": f"In short {name}."}
-    summary |= {"figures": ["best.png", "absent.png"], "caption": f"Figure of {name}.", "caption_height": 10}
+    summary |= {"figures": ["best.png", "absent.png"], "caption": f"Figure of {name}."}
     summary["claims"] = [{"kind": kind} for kind in ("HOLDS", "HOLDS", "OPEN")]
     (folder / "summary.json").write_text(json.dumps(summary | other))
 

@@ -22,13 +22,8 @@ def draw(folder, caption=CAPTION, name="a.png"):
         return save(drawing, folder / name, caption)
 
 
-def inked(rows):
-    """Which rows of an image are not white."""
-    return (rows[..., :3] < 1).any(axis=(1, 2))
-
-
 def test_a_figure_is_a_file_with_its_caption(tmp_path):
-    path, caption, height = draw(tmp_path)
+    path, caption = draw(tmp_path)
     assert path == tmp_path / "a.png"
     assert caption == CAPTION
     assert [file.name for file in path.parent.iterdir()] == ["a.png"]
@@ -37,15 +32,7 @@ def test_a_figure_is_a_file_with_its_caption(tmp_path):
     assert CAPTION.encode() in data
     assert b"Software" not in data
     assert not re.search(rb"20\d\d-\d\d", data)
-    plain = imread(draw(tmp_path, "", "plain.png").path)
-    assert 1440 < plain.shape[1] < 1600  # two panels of 6 inches at 120 dots per inch, less the margins
-    assert imread(path).shape[0] > plain.shape[0]  # the caption is under the panels
-    assert imread(path).shape[1] < 2000  # and no wider than they are
-    assert 48 < height < 104  # three lines of 13 points and the space around them, 120 pixels an inch
-    panels, under = np.split(inked(imread(path)), [-height])
-    assert abs(panels.sum() - inked(plain).sum()) <= 1  # all of the panels, and nothing of the caption
-    assert under.sum() > 30
-    assert 10 <= under.argmax() <= 18  # the gap above the caption is 2 % of the height, 13.5 pixels
+    assert 1440 < imread(path).shape[1] < 1600  # two panels of 6 inches at 120 dots per inch, less the margins
 
 
 def test_equal_figures_are_equal_files_with_any_settings(tmp_path):
