@@ -45,7 +45,7 @@ def test_each_study_has_its_part(tmp_path):
         "? cannot be judged by so small a run: 1",
     ):
         assert html.count(text) == 1
-    assert "aspect-ratio: 30 / 20" in html
+    assert "aspect-ratio: 30 / 30" in html
 
 
 def test_the_order_is_the_one_given_then_by_name_and_quick_runs_are_last(tmp_path):

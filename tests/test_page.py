@@ -383,7 +383,7 @@ def test_pages_are_legible_at_any_width_in_the_dark_and_in_the_light(seen):
     scheme, pages = seen
     for name, found in pages.items():
         kind, width = name.split()
-        sizes = [(900, 400), (2400, 900), (3600, 1000)][: 3 if kind == "study" else 2]
+        sizes = [(900, 500), (2400, 1000), (3600, 1100)][: 3 if kind == "study" else 2]
         assert (found["page"], found["width"]) == (int(width), int(width))
         assert (found["out"], found["asked"], found["loaded"]) == ([], [], [natural for natural, _ in sizes])
         assert found["letters"] >= 16
