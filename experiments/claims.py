@@ -156,26 +156,13 @@ def markdown(judged: Iterable[Judged]) -> str:
 
 
 def terminal(judged: Iterable[Judged], width: int = 100) -> str:
-    """The claims as text under the headings of their groups, wrapped to `width` columns."""
-    blocks = []
+    """The verdicts as text under the headings of their groups, wrapped to `width` columns."""
+    lines = []
     for heading, found in grouped(judged):
-        blocks.append(f"{heading}\n{'-' * len(heading)}\n")
+        lines += ["", heading, "-" * len(heading)]
         for number, claim, judgement in found:
-            first = f"{number}. "
-            ours = zip(("ours", *[""] * len(judgement.measured)), judgement.measured, strict=False)
-            lines = [(first, claim.statement)]
-            lines += [
-                (f"{'':{len(first)}}{name:<11}", text)
-                for name, text in (
-                    ("published", claim.published),
-                    *ours,
-                    ("rule", claim.rule),
-                    ("verdict", str(judgement)),
-                    ("figure", ", ".join(f"figures/{name}.png" for name in claim.figures)),
-                )
-            ]
-            blocks.append("".join(f"{_wrapped(start, text, width)}\n" for start, text in lines))
-    return "\n".join(blocks)
+            lines += [_wrapped(f"{number:>3}. ", claim.statement, width), _wrapped("     -> ", str(judgement), width)]
+    return "\n".join(lines)
 
 
 def _cell(text: str) -> str:

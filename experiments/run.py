@@ -38,12 +38,12 @@ def run_trials(
     cost: Callable[[Trial], float],
     label: str,
     together: Callable[[Trial], Hashable] = key,
-    progress: bool = True,
 ) -> list[Result]:
     """Do the work of every trial that is not in the store yet.
 
     What costs most is started first, so that none of it is left alone at the end. At the first Ctrl-C (or SIGTERM)
     no more trials are started, and those that run are waited for and kept; a second one ends the process at once.
+    Progress goes to stderr: a bar if it is a terminal, otherwise a line at each tenth of the work.
 
     Parameters
     ----------
@@ -63,8 +63,6 @@ def run_trials(
     together
         Trials with the same value are done together, whole: all of them again if the result of one is missing. So
         a result cannot depend on where an earlier run was stopped. By default each trial is done by itself.
-    progress
-        Whether to write to stderr: a bar if it is a terminal, otherwise a line at each tenth of the work.
 
     Returns
     -------
@@ -86,19 +84,19 @@ def run_trials(
     groups: dict[Hashable, list[Trial]] = {}
     for trial in wanted.values():
         groups.setdefault(together(trial), []).append(trial)
-    unfinished = [group for group in groups.values() if any(store.get(trial) is None for trial in group)]
+    unfinished = [group for group in groups.values() if any(key(trial) not in store.results for trial in group)]
     todo = sorted(unfinished, key=lambda group: sum(map(cost, group)), reverse=True)
     found = len(wanted) - sum(map(len, todo))
-    if progress and found:
+    if found:
         print(f"resuming: {found} of {len(wanted)} trials found in {store.folder}", file=sys.stderr)
-    if progress and todo and isinstance(executor, ThreadPoolExecutor) and first_use():
+    if todo and isinstance(executor, ThreadPoolExecutor) and first_use():
         print(
             "first use: compiling the kernels takes about ten seconds; the result is kept for next time",
             file=sys.stderr,
         )
 
     def interrupted() -> str:
-        kept = sum(name in store for name in wanted)
+        kept = sum(name in store.results for name in wanted)
         return (
             f"interrupted: {kept} of {len(wanted)} results are kept in {store.folder}; "
             "run the same command again to resume"
@@ -109,7 +107,7 @@ def run_trials(
     ended: SimpleQueue[Future[Sequence[Result]] | None] = SimpleQueue()
     with (
         _stop_requests(ended, interrupted) as stop,
-        _Progress(label, sum(cost(trial) for group in todo for trial in group), found, len(wanted), progress) as bar,
+        _Progress(label, sum(cost(trial) for group in todo for trial in group), found, len(wanted)) as bar,
     ):
         running = {executor.submit(work, group): group for group in todo}
         for future in running:
@@ -127,7 +125,7 @@ def run_trials(
                 stop.requested = True
                 running = {future: group for future, group in running.items() if not future.cancel()}
                 left = sum(len(group) for future, group in running.items() if future.running())
-                if progress and left:
+                if left:
                     bar.say(f"stopping once the running trials end ({left} left; Ctrl-C stops at once)")
     if failure:
         raise failure
@@ -204,15 +202,15 @@ def _stop_requests(
 class _Progress:
     """How much of the work is done, weighted by cost so that the time left is honest."""
 
-    def __init__(self, label: str, work: float, done: int, trials: int, show: bool) -> None:
+    def __init__(self, label: str, work: float, done: int, trials: int) -> None:
         self._label, self._work, self._done, self._trials = label, work, done, trials
         self._advanced = 0.0
-        self._lines = show and not sys.stderr.isatty()
+        self._lines = not sys.stderr.isatty()
         self._bar = tqdm(
             total=work,
             desc=self._count(),
             bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left",
-            disable=not show or self._lines or not work,
+            disable=self._lines or not work,
             smoothing=0,
             dynamic_ncols=True,
             file=sys.stderr,

@@ -101,16 +101,6 @@ class Store:
         finally:
             self.close()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self.results
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    def get(self, trial: object) -> Result | None:
-        """The result of a trial, or None if there is none."""
-        return self.results.get(key(trial))
-
     def add(self, trial: object, result: Result) -> None:
         """Keep the result of a trial: when this returns, it is on disk.
 
@@ -132,7 +122,7 @@ class Store:
         entry = _checked(line)
         assert entry is not None
         path = self._unfinished / f"{entry['key']}.json"
-        if entry["key"] not in self:
+        if entry["key"] not in self.results:
             if environment() not in self.made_by:
                 self._write_file([*self.made_by, environment()])
             self._write(path, line)

@@ -194,7 +194,7 @@ def run_study(name: str, study: Study, args: argparse.Namespace, front: Path | N
         }
         _write_json(args.out / SUMMARY, summary)
         _write_effort(args, time.monotonic() - began, trained, len(table))
-    print(terminal(found))
+    print(f"{terminal(found)}\n")
     if args.quick:
         print(QUICK)
     print(f"{len(table)} networks, {trained} of them trained now: {args.out}/results.jsonl, claims.md and figures/")
@@ -272,13 +272,13 @@ def _measured(
 ) -> tuple[Table, int]:
     """The results of all stages, and how many of them were not in the store."""
     rows: dict[Any, Mapping[str, Any]] = {}
-    before = len(store)
+    before = len(store.results)
     work = partial(_work, study.measure, study.datasets[0], folder)
     for label, stage in study.networks.items():
         trials = stage(scale, data, Table(rows.values()))
         found = run_trials(trials, work, store, workers, cost=study.cost, label=label, together=study.together)
         rows |= {trial: settings(trial) | result for trial, result in zip(trials, found, strict=True)}
-    return Table(rows.values()), len(store) - before
+    return Table(rows.values()), len(store.results) - before
 
 
 def _work(

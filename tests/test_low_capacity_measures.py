@@ -70,13 +70,13 @@ def test_representation_of_a_network_that_a_deep_cut_blinds(monkeypatch):
 def test_information_of_a_network_that_a_deep_cut_blinds():
     found = inside.information(trial_of(), NET, THETA, TELLING.test)
     assert [row["level"] for row in found["information"]] == [0, *(percent / 100 for percent in PRUNED_PERCENT)]
-    telling = {"mean": ONE_BIT / 2, "largest": ONE_BIT, "output": ONE_BIT, "mean_selectivity": 0.5}
+    telling = {"mean": ONE_BIT / 2, "largest": ONE_BIT, "output": ONE_BIT}
     for row in found["information"]:
         # 80 % of four weights is three.
         expected = telling if row["level"] < 0.8 else dict.fromkeys(telling, 0)
         assert row == pytest.approx({"level": row["level"]} | expected)
-    assert found["units"]["dense"] == {"information": pytest.approx([ONE_BIT, 0]), "selectivity": [1, 0]}
-    assert found["units"]["pruned"] == {"information": [0, 0], "selectivity": [0, 0]}
+    assert found["units"]["dense"] == pytest.approx([ONE_BIT, 0])
+    assert found["units"]["pruned"] == [0, 0]
     deaf = THETA.copy()
     deaf[6] = 0  # the first unit's weight to the output
     (dense, *_) = inside.information(trial_of(), NET, deaf, TELLING.test)["information"]

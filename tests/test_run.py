@@ -122,17 +122,17 @@ def test_no_trials(tmp_path, capsys):
 @given(st.permutations(TRIALS), st.integers(1, 3), st.integers(0, len(TRIALS)))
 def test_order_workers_and_resumes_leave_no_trace(tmp_path_factory, order, workers, cut):
     one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
-    run(one, progress=False)
+    run(one)
     wait = Work(lambda trial: time.sleep(0.0002 * trial.size))
-    run(other, order[:cut], wait, workers, progress=False)
-    run(other, order, wait, workers, progress=False)
+    run(other, order[:cut], wait, workers)
+    run(other, order, wait, workers)
     assert sorted(map(key, wait.done)) == sorted(map(key, TRIALS))
     assert (one / "results.jsonl").read_bytes() == (other / "results.jsonl").read_bytes()
 
 
 def test_a_resumed_run_says_so(tmp_path, capsys):
-    run(tmp_path, TRIALS[:2], progress=False)
-    assert capsys.readouterr().err == ""
+    run(tmp_path, TRIALS[:2])
+    assert "resuming" not in capsys.readouterr().err
     work = Work()
     run(tmp_path, TRIALS, work)
     assert f"resuming: 2 of 6 trials found in {tmp_path}\n" in capsys.readouterr().err
@@ -140,7 +140,7 @@ def test_a_resumed_run_says_so(tmp_path, capsys):
 
 
 def test_an_edited_file_stops_the_run_before_it_starts(tmp_path):
-    run(tmp_path, progress=False)
+    run(tmp_path)
     file = tmp_path / "results.jsonl"
     file.write_text(file.read_text().replace('"size": 4.0', '"size": 5.0'))
     with pytest.raises(StoreError, match="its checksum is not that of the line"):
@@ -264,16 +264,6 @@ def test_a_stop_keeps_what_is_finished_and_what_is_running(tmp_path, capsys, num
     assert again.done == [Toy(2.0, 1), Toy(1.0), Toy(1.0, 1)]
 
 
-def test_a_stop_is_quiet_without_progress(tmp_path, capsys):
-    def stop(trial):
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.05)
-
-    with pytest.raises(Interrupted):
-        run(tmp_path, work=Work(stop), progress=False)
-    assert capsys.readouterr() == ("", "")
-
-
 def test_a_stop_after_the_last_trial_is_a_stop(tmp_path):
     def stop(trial):
         if trial == Toy(1.0, 1):
@@ -326,7 +316,7 @@ def test_a_file_gets_a_line_each_tenth(tmp_path, capsys):
 
 def test_rounding_does_not_hide_the_last_line(capsys):
     # Trials that end in another order add up to a little less: 0.6 of 0.6000000000000001.
-    with _Progress("toy", 0.1 + 0.2 + 0.3, 0, 3, True) as progress:
+    with _Progress("toy", 0.1 + 0.2 + 0.3, 0, 3) as progress:
         for cost in (0.3, 0.2, 0.1):
             progress.advance(cost)
     assert capsys.readouterr().err.splitlines()[-1] == "toy: 3 of 3 trials, 100 % of the work"
@@ -338,7 +328,7 @@ def test_work_without_cost(tmp_path, capsys):
 
 
 def test_a_terminal_gets_a_bar_weighted_by_cost(tmp_path, monkeypatch):
-    run(tmp_path, [Toy(9.0, 9)], progress=False)
+    run(tmp_path, [Toy(9.0, 9)])
     monkeypatch.setattr(sys, "stderr", Terminal())
     run(tmp_path, [Toy(6.0), Toy(2.0), Toy(9.0, 9)], Work(lambda trial: time.sleep(0.15)))
     bars = [line.strip() for line in sys.stderr.getvalue().replace("\n", "\r").split("\r") if line.strip()]
@@ -351,22 +341,10 @@ def test_a_terminal_gets_a_bar_weighted_by_cost(tmp_path, monkeypatch):
 
 
 def test_a_terminal_gets_no_bar_for_no_work(tmp_path, monkeypatch):
-    run(tmp_path, progress=False)
+    run(tmp_path)
     monkeypatch.setattr(sys, "stderr", Terminal())
     run(tmp_path)
     assert sys.stderr.getvalue() == f"resuming: 6 of 6 trials found in {tmp_path}\n"
-
-
-def test_quiet(tmp_path, monkeypatch, capsys):
-    run(tmp_path, TRIALS[:3], progress=False)
-    run(tmp_path / "other", TRIALS[:2], progress=False)
-    assert capsys.readouterr() == ("", "")
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    run(tmp_path, progress=False)
-    assert sys.stderr.getvalue() == ""
-
-
-# -- options ----------------------------------------------------------------------------------------------------------
 
 
 def test_folders():

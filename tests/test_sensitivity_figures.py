@@ -51,16 +51,6 @@ def test_the_gap_against_measures(draw, names):
         assert f"{title}: n = 24 networks, 3 more did not fit" in caption
 
 
-def test_within_architectures():
-    table = made_up(sweep=63, lost=0, datasets=("mnist",))
-    # 12 architectures; the first three of them have six networks, the others five.
-    names = {0: "1 x 50 relu", 1: "2 x 50 relu6", 2: "4 x 50 hard tanh", 9: "1 x 50 relu6"}
-    for axes, (number, name) in zip(figures.within(table)[0].axes, names.items(), strict=True):
-        group = Table(table.rows[number:63:12])
-        np.testing.assert_array_equal(dots(axes), columns(group, "jacobian", "gap"))
-        assert axes.get_title() == f"MNIST: {name}\nSpearman {follows_gap(group, 'jacobian')}"
-
-
 def test_predictors():
     table = Table(each | {"parameters": 7} for each in made_up(sweep=60))
     for axes, networks in zip(figures.predictors(table)[0].axes, fitted(table).values(), strict=True):

@@ -50,7 +50,7 @@ def result(trial: Toy) -> dict:
 def run(folder, trials=TRIALS, code=""):
     with Store(folder, "toy", code) as store:
         for trial in trials:
-            if key(trial) not in store:
+            if key(trial) not in store.results:
                 store.add(trial, result(trial))
 
 
@@ -135,7 +135,7 @@ def test_results_come_back_exactly(tmp_path_factory, value):
     folder = tmp_path_factory.mktemp("out")
     with Store(folder, "toy") as store:
         store.add(Toy(1), value)
-        assert repr(store.get(Toy(1))) == repr(value)  # repr, for NaN and the sign of zero
+        assert repr(store.results[key(Toy(1))]) == repr(value)  # repr, for NaN and the sign of zero
     with Store(folder, "toy") as store:
         assert repr(store.results) == repr({key(Toy(1)): value})
 
@@ -143,7 +143,7 @@ def test_results_come_back_exactly(tmp_path_factory, value):
 def test_a_result_is_what_json_gives_back(tmp_path):
     with Store(tmp_path, "toy") as store:
         store.add(Toy(1), {"pair": (1, 2)})
-        assert store.get(Toy(1)) == {"pair": [1, 2]}
+        assert store.results[key(Toy(1))] == {"pair": [1, 2]}
         with pytest.raises(TypeError):
             store.add(Toy(2), {"x": object()})
         assert list(store.results) == [key(Toy(1))]
@@ -155,7 +155,7 @@ def test_it_does_not_settle_after_an_exception(tmp_path):
         raise ZeroDivisionError
     assert (tmp_path / "results.jsonl").read_text() == header(ENVIRONMENT)
     with Store(tmp_path, "toy") as store:
-        assert key(Toy(1)) in store
+        assert key(Toy(1)) in store.results
 
 
 class Killed(BaseException):

@@ -43,9 +43,7 @@ def slope(errors: Sequence[Mapping[str, float]]) -> float:
     above = steps >= ABOVE_ROUNDING * steps[np.argmin(error)]
     if above.sum() < 2:
         return np.nan
-    x, y = np.log10(steps[above]), np.log10(error[above])
-    x -= x.mean()
-    return float(x @ y / (x @ x))
+    return float(np.polyfit(np.log10(steps[above]), np.log10(error[above]), 1)[0])
 
 
 def _in_proportion(networks: Table) -> Judged:

@@ -58,49 +58,42 @@ def separability(table: Table) -> Drawing:
 
 
 def information(table: Table) -> Drawing:
-    """Information and selectivity against true sparsity, a line per width, both arms."""
+    """Information against true sparsity, a line per width, both arms."""
     rows = table.where(part=NETWORKS, pair=CLOSE_PAIR, width=lambda width: width in WIDTHS)
     measures = {"output": "output", "largest": "best hidden unit", "mean": "mean over hidden units"}
-    measures["mean_selectivity"] = "mean selectivity of hidden units"
     drawing, grid = in_arms(rows.each("information"), measures, "width", "level", "h{}", panel=(7.0, 3.0))
-    for axes, words in zip(grid[:, 0], [*["information (bit)"] * 3, "selectivity"], strict=True):
-        axes.set_ylabel(words)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("information (bit)")
     for axes in grid[-1]:
         axes.set_xlabel("share of the weights removed")
     legend(drawing, [grid[0, 0]])
     return drawing, (
-        "What output and hidden units say of the digit on the test images, after one-shot magnitude pruning of a true "
-        "share of the weights: mutual information with the label (16 equally filled bins, bias-corrected; the label "
-        "has 1 bit), and class selectivity (0: active alike on 4 and 9; 1: on one only). Mean and standard deviation "
-        f"over seeds. {sampled(rows)}"
+        "What output and hidden units of 4v9 say of the digit on the test images, after one-shot magnitude pruning of "
+        "a true share of the weights: mutual information with the label (16 equally filled bins, bias-corrected; the "
+        f"label has 1 bit). Mean and standard deviation over seeds. {sampled(rows)}"
     )
 
 
 def units(table: Table) -> Drawing:
-    """Information and selectivity of each hidden unit, dense and pruned by 95 %, for the first seed of both arms."""
-    rows, measures = (
-        close(table.where(part=NETWORKS)),
-        {"information": "information (bit)", "selectivity": "selectivity"},
-    )
-    drawing, grid = panels(2, 2, panel=(7.0, 3.4), sharex=True, sharey="row")
-    for column, (arm, each) in zip(grid.T, rows.by("arm").items(), strict=True):
+    """Information of each hidden unit, dense and pruned by 95 %, for the first seed of both arms."""
+    rows = close(table.where(part=NETWORKS))
+    drawing, grid = panels(1, 2, panel=(7.0, 3.8), sharey=True)
+    for axes, (arm, each) in zip(grid[0], rows.by("arm").items(), strict=True):
         found = each.rows[0]["units"]
-        order = np.argsort(found["dense"]["information"])[::-1]
+        order = np.argsort(found["dense"])[::-1]
         place = np.arange(1, len(order) + 1)
-        for axes, (measure, words) in zip(column, measures.items(), strict=True):
-            dense, pruned = (np.array(found[name][measure])[order] for name in ("dense", "pruned"))
-            axes.vlines(place, dense, pruned, color="grey", linewidth=1)
-            axes.plot(place, dense, **look(0), linestyle="none", label="dense")
-            axes.plot(place, pruned, **look(1), linestyle="none", label="true 95 % removed")
-            axes.set(title=f"4v9 h{CLOSE_WIDTH}, {arm}", xlabel="hidden unit, by information when dense", ylabel=words)
-            axes.label_outer()
+        dense, pruned = (np.array(found[name])[order] for name in ("dense", "pruned"))
+        axes.vlines(place, dense, pruned, color="grey", linewidth=1)
+        axes.plot(place, dense, **look(0), linestyle="none", label="dense")
+        axes.plot(place, pruned, **look(1), linestyle="none", label="true 95 % removed")
+        axes.set(title=f"4v9 h{CLOSE_WIDTH}, {arm}", xlabel="hidden unit, by information when dense")
+    grid[0, 0].set_ylabel("information (bit)")
     legend(drawing, [grid[0, 0]])
     spared = ", ".join(f"{each['spared', 'incoming'].mean():.2f} {arm}" for arm, each in rows.by("arm").items())
     return drawing, (
-        f"What each of the {CLOSE_WIDTH} hidden units of 4v9 says of the digit, and how selective it is for one, "
-        "before and after a true 95 % is removed; the first seed of each arm (n = 1). Rank correlation of a unit's "
-        f"information with the share of its incoming weights that a cut of 80 % keeps, mean over seeds: {spared}. "
-        f"{sampled(rows)}"
+        f"What each of the {CLOSE_WIDTH} hidden units of 4v9 says of the digit, before and after a true 95 % is "
+        "removed; the first seed of each arm (n = 1). Rank correlation of a unit's information with the share of its "
+        f"incoming weights that a cut of 80 % keeps, mean over seeds: {spared}. {sampled(rows)}"
     )
 
 

@@ -13,7 +13,7 @@ from experiments.low_capacity.networks import Examples, Task, Theta, Trial, prun
 from experiments.low_capacity.published import CLOSE_PAIR, CLOSE_SHARE, CLOSE_WIDTH, PRUNED_PERCENT, SEEDS
 from npnet.backprop import activations
 from npnet.fast import forward, train
-from npnet.information import mutual_information, selectivity
+from npnet.information import mutual_information
 from npnet.metrics import balanced_accuracy, predict
 from npnet.mlp import MLP
 from npnet.ranks import rank_correlation
@@ -28,29 +28,26 @@ STEPS, RATE, MOMENTUM = 100, 0.2, 0.9
 
 
 def information(trial: Trial, net: MLP, theta: Theta, test: Examples) -> dict[str, Any]:
-    """Mutual information with the label, in bits, and class selectivity of the hidden units, along true sparsity.
+    """Mutual information with the label, in bits, along true sparsity.
 
     Returns
     -------
     dict
         "information": a row per sparsity ("level"), from 0: the information of the logit ("output"), the mean and the
-        largest over the hidden units of theirs ("mean", "largest"), and the mean of their selectivity
-        ("mean_selectivity").
+        largest over the hidden units of theirs ("mean", "largest").
         "spared": see `spared`.
-        "units": for the paper's network, information and selectivity unit by unit, "dense" and "pruned" by 95 %.
+        "units": for the paper's network, that of each hidden unit, "dense" and "pruned" by 95 %.
     """
     rows, units = [], {}
     for level in (0.0, *(percent / 100 for percent in PRUNED_PERCENT)):
         hidden, logits = activations(net, pruned(net, theta, level), test.images)
         said = np.asarray(mutual_information(hidden, test.labels))
-        selective = selectivity(hidden, test.labels)
-        units[level] = {"information": said.tolist(), "selectivity": selective.tolist()}
-        row = {"level": level, "output": mutual_information(logits[:, 0], test.labels)}
-        row |= {"mean": said.mean(), "largest": said.max(), "mean_selectivity": selective.mean()}
-        rows.append({name: float(value) for name, value in row.items()})
-    result: dict[str, Any] = {"information": rows, "spared": spared(net, theta, np.array(units[0.0]["information"]))}
+        units[level] = said
+        output = float(mutual_information(logits[:, 0], test.labels))
+        rows.append({"level": level, "output": output, "mean": float(said.mean()), "largest": float(said.max())})
+    result: dict[str, Any] = {"information": rows, "spared": spared(net, theta, units[0.0])}
     if (trial.pair, trial.width) == (CLOSE_PAIR, CLOSE_WIDTH):
-        result["units"] = {"dense": units[0.0], "pruned": units[CLOSE_SHARE]}
+        result["units"] = {"dense": units[0.0].tolist(), "pruned": units[CLOSE_SHARE].tolist()}
     return result
 
 

@@ -193,7 +193,7 @@ CLAIMS: tuple[Claim, ...] = (
         published="a scatter plot",
         rule=f"{_FOLLOWS}; the mean over architectures of at least {statistics.FEWEST} networks, and its interval",
         judge=partial(_follows, statistics.correlation_within, "jacobian"),
-        figures=("within", "predictors"),
+        figures=("predictors",),
     ),
     _SWEEP(
         statement="The generalization gap of networks grows with the number of transitions between linear pieces",

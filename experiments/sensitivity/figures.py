@@ -15,7 +15,6 @@ from experiments.table import Table
 
 GAP = "generalization gap"
 UNFITTED = "no network fits\nits training images"
-_ARCHITECTURES = 4
 _UNITS = {"jacobian": r", mean $\|J\|_F$ at test images", "training_loss": " (nats)"}
 _WAYS = {"all networks": correlation, "within architectures": correlation_within}
 _SPEARMAN = "Spearman's rank correlation with its 95 % bootstrap interval"
@@ -40,22 +39,6 @@ def size(table: Table) -> tuple[Figure, str]:
         "Generalization gap against what one would try before the Jacobian norm: the number of parameters, the mean "
         "cross-entropy on the training images and the Euclidean norm of all weights. A dot per network of the sweep. "
         f"{_SPEARMAN} over architectures. {_counts(table)}."
-    )
-
-
-def within(table: Table) -> tuple[Figure, str]:
-    """The gap against the norm within the architectures that have most networks, a row per data set."""
-    rows = []
-    for title, networks in fitted(table).items():
-        large = [(each, group) for each, group in networks.by("architecture").items() if len(group) >= FEWEST]
-        # Equally many in the order of depth, width and activation.
-        large.sort(key=lambda found: (-len(found[1]), found[0][:2], list(ACTIVATIONS).index(found[0][2])))
-        row = [(f"{title}: {d} x {w} {ACTIVATIONS[a]}", group, "jacobian") for (d, w, a), group in large]
-        rows.append([*row, *[(title, Table(), "jacobian")] * _ARCHITECTURES][:_ARCHITECTURES])
-    return _against(rows), (
-        "Generalization gap against mean Jacobian norm, each panel for networks of one architecture (hidden layers x "
-        f"units, activation): the {_ARCHITECTURES} with most networks, if they have {FEWEST} or more. {_SPEARMAN}. "
-        f"{_counts(table)}."
     )
 
 
