@@ -24,15 +24,7 @@ _STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 class Drawn(NamedTuple):
-    """A figure that was written.
-
-    Attributes
-    ----------
-    path : Path
-        The PNG.
-    caption : str
-        What it shows and over how many samples.
-    """
+    """A figure that was written, a PNG, and its caption: what it shows and over how many samples."""
 
     path: Path
     caption: str
@@ -105,19 +97,7 @@ def page(
 
 
 class Row(NamedTuple):
-    """What the front page shows of a study.
-
-    Attributes
-    ----------
-    title, introduction
-        As on its page.
-    link
-        To its page.
-    figure : Drawn
-        The one that says most.
-    verdicts : mapping
-        How many of its claims came to each.
-    """
+    """What the front page shows of a study: its figure that says most, and how many claims came to each verdict."""
 
     title: str
     introduction: str

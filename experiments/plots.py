@@ -149,15 +149,7 @@ def matrix(
 
 
 def picture(axes: Axes, values: ArrayLike, *, signed: bool = False, title: str = "") -> None:
-    """An image in grey, or a signed map with 0 in the middle of the colours; without ticks.
-
-    Parameters
-    ----------
-    values
-        (rows, columns).
-    signed
-        Whether it is a map; one of zeros, or with numbers that are not finite, says so.
-    """
+    """An image in grey, or a `signed` map with 0 in the middle of the colours, which says so if it is 0 everywhere."""
     values = np.asarray(values)
     axes.set(xticks=[], yticks=[], frame_on=False)
     if title:

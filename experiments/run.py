@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType, TracebackType
@@ -121,15 +120,15 @@ def run_trials(
                 else:
                     for trial in group:
                         bar.advance(cost(trial))
-            if done is None or (failure and not stop.requested):
-                stop.requested = True
+            if done is None or (failure and not stop.is_set()):
+                stop.set()
                 running = {future: group for future, group in running.items() if not future.cancel()}
                 left = sum(len(group) for future, group in running.items() if future.running())
                 if left:
                     bar.say(f"stopping once the running trials end ({left} left; Ctrl-C stops at once)")
     if failure:
         raise failure
-    if stop.requested:
+    if stop.is_set():
         raise Interrupted(interrupted())
     return [store.results[key(trial)] for trial in trials]
 
@@ -167,25 +166,20 @@ def _keep(future: Future[Sequence[Result]], group: Sequence[object], store: Stor
     return None
 
 
-@dataclass
-class _Stop:
-    requested: bool = False
-
-
 @contextlib.contextmanager
 def _stop_requests(
     ended: "SimpleQueue[Future[Sequence[Result]] | None]", message: Callable[[], str]
-) -> Iterator[_Stop]:
+) -> Iterator[threading.Event]:
     """Put None into the queue at the first Ctrl-C or SIGTERM; end the process at the next."""
-    stop = _Stop()
+    stop = threading.Event()
 
     def request(signum: int, frame: FrameType | None) -> None:
-        if stop.requested:
+        if stop.is_set():
             # Python would wait for its threads, and a thread in a kernel cannot be stopped. The store is
             # whole at any moment, so nothing is lost by leaving here.
             os.write(2, f"\n{message()}\n".encode())
             os._exit(2)
-        stop.requested = True
+        stop.set()
         ended.put(None)
 
     if threading.current_thread() is not threading.main_thread():

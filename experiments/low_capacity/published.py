@@ -16,7 +16,6 @@ EPOCHS = 100  # of one full-batch step each
 HELD_OUT = 0.2
 
 PRUNED_PERCENT = (10, 15, 20, 30, 40, 50, 80, 90, 95, 99)
-PRUNED_WIDTHS = WIDTHS[1:]
 SIGMAS = (0.1, 0.2, 0.3, 0.4, 0.5)
 PATCH = 7
 NOISE_WIDTHS = (24, 48, 64)

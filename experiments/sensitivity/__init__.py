@@ -11,7 +11,7 @@ import numpy as np
 from experiments.plots import count
 from experiments.sensitivity import networks
 from experiments.sensitivity.claims import CLAIMS
-from experiments.sensitivity.figures import detection, gap, pairs, predictors, size, unfitted
+from experiments.sensitivity.figures import detection, gap, pairs, predictors, unfitted
 from experiments.sensitivity.figures_portraits import plane, points, trajectories
 from experiments.sensitivity.measures import PREDICTORS, follows_gap, measure
 from experiments.sensitivity.networks import FACTORS, PAIRS, PORTRAITS, SWEEP, by_title, fitted, paired
@@ -91,7 +91,7 @@ STUDY = Study(
     networks={"networks": networks.networks},
     measure=measure,
     cost=networks.cost,
-    figures=(gap, predictors, size, unfitted, pairs, trajectories, plane, points, detection),
+    figures=(gap, predictors, unfitted, pairs, trajectories, plane, points, detection),
     claims=CLAIMS,
     sample=sample,
     summary=summary,

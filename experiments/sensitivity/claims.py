@@ -209,7 +209,7 @@ CLAIMS: tuple[Claim, ...] = (
             rule="holds if, on every data set, the 95 % interval of the rank correlation's absolute value lies below "
             "the interval of the Jacobian norm's",
             judge=partial(_follows_less, name),
-            figures=("size", "predictors"),
+            figures=("predictors",),
         )
         for name, published in (
             ("parameters", "networks of very different size have the same gap; no coefficients"),

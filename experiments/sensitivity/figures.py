@@ -1,8 +1,5 @@
 """The figures of the sweep and of the pairs, drawn from results alone."""
 
-import itertools
-from collections.abc import Sequence
-
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -15,30 +12,30 @@ from experiments.table import Table
 
 GAP = "generalization gap"
 UNFITTED = "no network fits\nits training images"
-_UNITS = {"jacobian": r", mean $\|J\|_F$ at test images", "training_loss": " (nats)"}
 _WAYS = {"all networks": correlation, "within architectures": correlation_within}
-_SPEARMAN = "Spearman's rank correlation with its 95 % bootstrap interval"
 
 
 def gap(table: Table) -> tuple[Figure, str]:
-    """Generalization gap against mean Jacobian norm, a panel per data set."""
-    row = [(title, networks, "jacobian") for title, networks in fitted(table).items()]
-    return _against([row], width=7.0), (
+    """Generalization gap against mean Jacobian norm, a panel per data set, a dot per network."""
+    sweep = fitted(table)
+    drawing, grid = panels(1, len(sweep), panel=(7.0, 4.6))
+    for axes, (title, networks) in zip(grid[0], sweep.items(), strict=True):
+        words = {word: networks.where(activation=each) for each, word in ACTIVATIONS.items()}
+        dots(axes, words, "jacobian", "gap", "x")
+        if not networks:
+            say(axes, "no network,\nor too few, fit their\ntraining images")
+        log_ticks(axes, "x")
+        found = follows_gap(networks, "jacobian")
+        told = f"no rank correlation (n = {found.networks})" if np.isnan(found.value) else f"Spearman {found}"
+        axes.set_title(f"{title}\n{told}", fontsize=14)
+        axes.set(xlabel=r"Jacobian norm, mean $\|J\|_F$ at test images", ylabel=GAP)
+    legend(drawing, grid.flat)
+    return drawing, (
         "The more sensitive a network is to its input, the larger its generalization gap (training minus test "
         "accuracy), if the dots rise to the right. A dot per network of the sweep that classifies all its training "
         "images right. J is the derivative of the ten probabilities by the standardised image; its norm is the mean "
-        f"over {NORM_POINTS:,} test images. {_SPEARMAN} over architectures. {_counts(table)}."
-    )
-
-
-def size(table: Table) -> tuple[Figure, str]:
-    """Gap against number of parameters, training loss and norm of the weights, a row per data set."""
-    names = ("parameters", "training_loss", "weight_norm")
-    rows = [[(title, networks, name) for name in names] for title, networks in fitted(table).items()]
-    return _against(rows), (
-        "Generalization gap against what one would try before the Jacobian norm: the number of parameters, the mean "
-        "cross-entropy on the training images and the Euclidean norm of all weights. A dot per network of the sweep. "
-        f"{_SPEARMAN} over architectures. {_counts(table)}."
+        f"over {NORM_POINTS:,} test images. Spearman's rank correlation with its 95 % bootstrap interval over "
+        f"architectures. {_counts(table)}."
     )
 
 
@@ -150,19 +147,3 @@ def _counts(table: Table) -> str:
         f"{title}: n = {count(len(fit[title]), 'network')}, {len(every) - len(fit[title]):,} more did not fit"
         for title, every in by_title(table).items()
     )
-
-
-def _against(rows: Sequence[Sequence[tuple[str, Table, str]]], width: float = 5.4) -> Figure:
-    """Generalization gap against a measure in panels with a heading each, a dot per network of the given ones."""
-    drawing, grid = panels(len(rows), len(rows[0]), panel=(width, 4.6))
-    for axes, (heading, networks, name) in zip(grid.flat, itertools.chain(*rows), strict=True):
-        dots(axes, {word: networks.where(activation=each) for each, word in ACTIVATIONS.items()}, name, "gap", "x")
-        if not networks:
-            say(axes, "no network,\nor too few, fit their\ntraining images")
-        log_ticks(axes, "x")
-        found = follows_gap(networks, name)
-        told = f"no rank correlation (n = {found.networks})" if np.isnan(found.value) else f"Spearman {found}"
-        axes.set_title(f"{heading}\n{told}", fontsize=14)
-        axes.set(xlabel=PREDICTORS[name] + _UNITS.get(name, ""), ylabel=GAP)
-    legend(drawing, grid.flat)
-    return drawing
