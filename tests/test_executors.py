@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import importlib
 import os
 import pickle
 import socket
@@ -132,6 +133,12 @@ def test_a_worker_unlike_this_machine_does_nothing(worker, what):
     found = _environment()[what]
     assert str(error.value) == f"the worker tcp://worker:1 has {what} {found}, expected other, as the command has"
     assert worker.events == []
+
+
+def test_what_studies_measure_with_can_be_sent():
+    modules = map(importlib.import_module, command_line.EXPERIMENTS.values())
+    for measure in [module.STUDY.measure for module in modules if hasattr(module, "STUDY")]:
+        assert pickle.loads(pickle.dumps(measure)) is measure
 
 
 def fail():
