@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_up import FAILS, HOLDS, ONLY_AS_RELEASED, OPEN, judge, made_up
+from made_up import FAILS, HOLDS, ONLY_AS_RELEASED, ONLY_DIVIDED_TWICE, OPEN, judge, made_up
 
 from experiments.low_capacity import published
 from experiments.low_capacity.claims import CLAIMS, minimum_width, smallest_width
@@ -17,7 +17,6 @@ MODERATE = judge(CLAIMS, "pruning", "Moderate")
 DEAD, SEPARABLE, ROBUST, SALIENCY, RATE = (
     judge(CLAIMS, figure) for figure in ("dead_units", "separability", "corruption", "saliency", "learning_rate")
 )
-ONLY_DIVIDED_TWICE = 'holds only if the "95 %" is divided by 100 twice and removes 0.95 %'
 ONLY_F1_ITSELF = "holds only if F1 itself is compared, not what is lost from the clean F1"
 
 
