@@ -211,12 +211,8 @@ def rounds(dataset):
         results = measure(PAIR, dataset)
     assert len(calls) == len(LEVELS) * len(limits.RETRAINED)
     # Of the round that an iterative method is asked for it trains before what comes after it.
-    return (
-        nets,
-        dense,
-        results,
-        {method: calls[k :: len(limits.RETRAINED)] for k, method in enumerate(limits.RETRAINED)},
-    )
+    by_method = {method: calls[k :: len(limits.RETRAINED)] for k, method in enumerate(limits.RETRAINED)}
+    return nets, dense, results, by_method
 
 
 def test_every_mask_has_the_true_sparsity_asked_for_and_lies_within_the_one_before(rounds):
@@ -236,12 +232,8 @@ def test_what_each_method_is_trained_from(rounds):
     initial = [networks.initial_theta(trial, net) for trial, net in zip(PAIR, nets, strict=True)]
     for number in range(len(LEVELS)):
         iterated = found[limits.ITERATIVE][number - 1][2] if number else dense
-        sources = {
-            limits.FINE_TUNED: dense,
-            limits.ITERATIVE: iterated,
-            limits.REWOUND: initial,
-            limits.RANDOM: initial,
-        }
+        sources = {limits.FINE_TUNED: dense, limits.ITERATIVE: iterated}
+        sources |= {limits.REWOUND: initial, limits.RANDOM: initial}
         for method, source in sources.items():
             for start, theta, mask in zip(found[method][number][0], source, found[method][number][1], strict=True):
                 np.testing.assert_array_equal(start[mask], theta[mask])

@@ -17,7 +17,7 @@ MEASURES = (*PREDICTORS, "gap", "norm_and_loss", "norm_finds_errors", "doubt_fin
 
 
 def made_up(sweep, lost=1, pairs=4):
-    """A table of random numbers: so many networks of the sweep that fit and that do not, of two data sets, and pairs."""
+    """A table of random numbers: networks of the sweep that fit and that do not, on two data sets, and pairs."""
     rng = np.random.default_rng(0)
 
     def measured():

@@ -38,19 +38,11 @@ def test_triples_are_of_their_kind():
     np.testing.assert_allclose(noise.mean(axis=2), 0, atol=1e-6)
     np.testing.assert_allclose(noise.std(axis=2), 1, atol=1e-5)
     assert not np.array_equal(noise[:5], list(triples(RANDOM, np.zeros((5, 100)), LABELS, 1, 5)))
-    # A third of the numbers of a Gaussian lie beyond its deviation.
-    assert abs((abs(noise) > 1).mean() - 0.317) < 0.02
 
 
 # Along an ellipse.
 
 anchors = hnp.arrays(np.float64, st.tuples(st.just(3), st.integers(1, 4)), elements=st.floats(-9, 9, width=32))
-
-
-def test_points_by_hand():
-    # An equilateral triangle lies on a circle.
-    corners = np.array([[0.5, np.sqrt(3) / 2], [-1.0, 0.0], [0.5, -np.sqrt(3) / 2]])
-    np.testing.assert_allclose(ellipse(*corners, 4), [[1, 0], [0, 1], [-1, 0], [0, -1]], atol=1e-15)
 
 
 @given(anchors, st.integers(1, 9))
@@ -123,10 +115,7 @@ def test_quartiles_over_the_ellipses(known):
     found = looked()
     assert np.array(found["norm"]).shape == np.array(found["density"]).shape == (3, portraits.ANGLES)
     assert [row[5] for row in found["norm"]] == [1.5, 2, 2.5]
-    assert [row[6] for row in found["norm"]] == [10, 10, 10]
     assert [row[5] for row in found["density"]] == [1.5 * per_angle, 2 * per_angle, 2.5 * per_angle]
-    assert [row[0] for row in found["density"]] == [10, 10, 10]
-    assert sum(found["density"][1]) == 2 * per_angle + 10
     assert found["transitions"] == [10 + each * per_angle for each in (1, 2, 3)]
 
 
@@ -138,9 +127,8 @@ def test_along_a_known_network():
     found = along(net, theta, iter([around, around + np.array([10, 0])]))
     assert found["transitions"] == [2, 0]
     # Where the unit is off the derivative is 0.
-    assert found["peaks"] == [-np.inf, pytest.approx(np.mean(found["peaks"][1]))]
-    assert found["anchors"][0] == -np.inf
-    assert np.isfinite(found["anchors"][1])
+    assert found["peaks"][0] == found["anchors"][0] == -np.inf
+    assert np.isfinite([found["peaks"][1], found["anchors"][1]]).all()
 
 
 # In a plane.
