@@ -175,41 +175,41 @@ def test_a_few_seeds_are_too_few():
 
 
 @pytest.mark.parametrize(
-    ("measure", "little", "much"), [("separability", 0.0099, 0.0101), ("silhouette", 0.0499, 0.0501)]
+    ("pruned", "twice", "expected"),
+    [
+        ((0.0099, 0.0499), (0.0099, 0.0499), HOLDS),
+        ((-1, -1), (-1, -1), HOLDS),
+        ((0.0101, 0), (0, 0), ONLY_DIVIDED_TWICE),
+        ((0, 0.0501), (0, 0), ONLY_DIVIDED_TWICE),
+        ((0.0101, 0), (0.0101, 0), FAILS),
+        ((0, 0.0501), (0, 0.0501), FAILS),
+    ],
 )
 @pytest.mark.parametrize("one", ARMS)
-def test_rule_of_the_representation(measure, little, much, one):
-    def judged(lose):
-        dense = {"separability": 0.9, "silhouette": 0.3}
+def test_rule_of_the_separability_and_the_silhouette_that_are_lost(pruned, twice, expected, one):
+    def result(trial):
+        lost = {"pruned": pruned, "divided twice": twice} if trial.arm == one else {}
+        names = ("dense", "divided twice", "pruned")
+        rows = [(name, *lost.get(name, (0, 0))) for name in names]
+        return {"representation": [{"pruning": k, "separability": 0.9 - a, "silhouette": 0.3 - b} for k, a, b in rows]}
 
-        def result(trial):
-            names = ("dense", "divided twice", "pruned")
-            lost = {name: {measure: lose(name)} if trial.arm == one else {} for name in names}
-            rows = [{each: dense[each] - lost[name].get(each, 0) for each in dense} for name in names]
-            return {"representation": [{"pruning": name} | row for name, row in zip(names, rows, strict=True)]}
-
-        return str(SEPARABLE(made_up(result)))
-
-    assert judged(lambda name: little * (name != "dense")) == HOLDS
-    assert judged(lambda name: -1.0 * (name != "dense")) == HOLDS
-    assert judged(lambda name: much * (name == "pruned")) == ONLY_DIVIDED_TWICE
-    assert judged(lambda name: much * (name != "dense")) == FAILS
+    assert str(SEPARABLE(made_up(result))) == expected
 
 
 @pytest.mark.parametrize(
     ("pruned", "twice", "expected"),
     [
-        ([0.5] * 3, [1.0] * 3, HOLDS),
-        ([0.4, 0.5, 0.6], [1.0] * 3, HOLDS),
-        ([0.49] * 3, [1.0] * 3, ONLY_DIVIDED_TWICE),
-        ([0.49] * 3, [0.49] * 3, FAILS),
+        ((0.5, 0.5, 0.5), 1, HOLDS),
+        ((0.4, 0.5, 0.6), 1, HOLDS),
+        ((0.49, 0.49, 0.49), 1, ONLY_DIVIDED_TWICE),
+        ((0.49, 0.49, 0.49), 0.49, FAILS),
     ],
 )
 @pytest.mark.parametrize("one", ARMS)
 def test_rule_of_keeping_half_of_the_salient_pixels(pruned, twice, expected, one):
     def result(trial):
-        kept = {"pruned": pruned, "divided twice": twice}
-        shares = {other: values[trial.seed] if trial.arm == one else 1.0 for other, values in kept.items()}
-        return {"saliency": [{"other": k, "overlap": v, "rank_correlation": v / 2} for k, v in shares.items()]}
+        shares = {"pruned": pruned[trial.seed], "divided twice": twice}
+        rows = [(other, share if trial.arm == one else 1.0) for other, share in shares.items()]
+        return {"saliency": [{"other": other, "overlap": share, "rank_correlation": 0.5} for other, share in rows]}
 
     assert str(SALIENCY(made_up(result))) == expected
