@@ -83,19 +83,6 @@ def test_of_what_does_not_fit_or_has_diverged_there_are_two_numbers(dataset, mon
     assert np.isnan(found["training_accuracy"])
 
 
-def test_all_networks_of_a_data_set_are_measured_at_the_same_points(dataset, few, monkeypatch):
-    seen = []
-    norms = measures.jacobian_norms
-    monkeypatch.setattr(measures, "jacobian_norms", lambda net, theta, x: seen.append(x) or norms(net, theta, x))
-    changes = ({"part": PAIRS, "examples": 30}, {"seed": 5, "depth": 1, "batch": None}, {"activation": "hard_tanh"})
-    for change in ({}, *changes):
-        assert measure(dataclasses.replace(TRIAL, **change), dataset)["training_accuracy"] == 1
-    for points in seen:
-        np.testing.assert_array_equal(points, seen[0])
-    # No image twice.
-    assert (len(seen), len(np.unique(seen[0], axis=0))) == (4, 20)
-
-
 # Single points, of a network whose logits are its inputs.
 
 IDENTITY = MLP((2, 2), loss="softmax", bias=False)
