@@ -91,7 +91,6 @@ def best_at(widths):
 @pytest.mark.parametrize(
     ("best", "widths", "expected"),
     [
-        (published_f1, published.WIDTHS, HOLDS),
         (best_at(published.WIDTHS[:9]), published.WIDTHS, HOLDS),
         (best_at(published.WIDTHS[:8]), published.WIDTHS, FAILS),
         # Two of three widths are a smaller share than 9 of 11.

@@ -183,32 +183,23 @@ def test_growth_over_pairs():
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"),
+    ("rule", "error", "f1", "expected"),
     [
-        (by_place, HOLDS),
-        (backwards, FAILS),
-        (lambda arm, pair: by_place(arm, pair) * (arm == AS_RELEASED or pair != (4, 9)), ONLY_AS_RELEASED),
-        (lambda arm, pair: 0.02 if pair in PAIRS[1:] else 0.01, FAILS),
-    ],
-)
-def test_rule_of_the_order(error, expected):
-    assert str(ORDER(hard(error))) == expected
-
-
-@pytest.mark.parametrize(
-    ("error", "f1", "expected"),
-    [
-        (by_place, wider, HOLDS),
-        (by_place, lambda t: wider(t, [CORRECTED]), ONLY_CONVERGED),
-        (backwards, wider, FAILS),
+        (ORDER, by_place, wider, HOLDS),
+        (ORDER, backwards, wider, FAILS),
+        (ORDER, lambda arm, pair: by_place(arm, pair) * (arm == AS_RELEASED or pair[0] != 4), wider, ONLY_AS_RELEASED),
+        (ORDER, lambda arm, pair: 0.02 if pair in PAIRS[1:] else 0.01, wider, FAILS),
+        (GROWTH, by_place, wider, HOLDS),
+        (GROWTH, by_place, lambda t: wider(t, [CORRECTED]), ONLY_CONVERGED),
+        (GROWTH, backwards, wider, FAILS),
         # Without much order: 0, 5, 10, 3, 8, 1, ...
-        (lambda arm, pair: 0.01 * (5 * place(pair) % 12), wider, FAILS),
+        (GROWTH, lambda arm, pair: 0.01 * (5 * place(pair) % 12), wider, FAILS),
         # The relative definition counts.
-        (by_place, lambda t: wider(t) - 0.5, HOLDS),
+        (GROWTH, by_place, lambda t: wider(t) - 0.5, HOLDS),
     ],
 )
-def test_rule_of_growing_capacity(error, f1, expected):
-    assert str(GROWTH(hard(error, f1))) == expected
+def test_rules_of_difficulty(rule, error, f1, expected):
+    assert str(rule(hard(error, f1))) == expected
 
 
 def test_fewer_pairs_than_that_are_too_few():

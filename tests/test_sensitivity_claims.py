@@ -1,7 +1,5 @@
 """The rules of the sensitivity study: what each makes of results that were made for it."""
 
-import json
-
 import numpy as np
 import pytest
 from sensitivity_results import row
@@ -139,7 +137,7 @@ def looked_at(gain, peaks=(), level=(), crossed=(), near=0.5, before=1.0, points
         },
         "points": dict(zip(("norm", "loss", "wrong"), map(list, points), strict=True)),
     }
-    return [row(PORTRAITS, seed, gain=gain, **json.loads(json.dumps(result))) for seed in range(2)]
+    return [row(PORTRAITS, seed, gain=gain, **result) for seed in range(2)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from sensitivity_results import row
 
 from experiments.sensitivity import measures, networks
 from experiments.sensitivity.measures import crossed, follows_gap, per_point, translations
-from experiments.sensitivity.networks import PAIRS, PORTRAITS, SWEEP, Draw, Trial
+from experiments.sensitivity.networks import PORTRAITS, SWEEP, Draw, Trial
 from experiments.statistics import correlation, correlation_within
 from experiments.table import Table
 from experiments.trials import stream
