@@ -1,9 +1,15 @@
 """Results of the low-capacity study that no network has given, for the rules that judge them."""
 
-from experiments.low_capacity.networks import ARMS, CORRECTED, NETWORKS, Trial
+from experiments.claims import Verdict
+from experiments.low_capacity.claims import TRAINED
+from experiments.low_capacity.networks import ARMS, AS_RELEASED, CORRECTED, NETWORKS, Trial
 from experiments.low_capacity.published import PAIRS
 from experiments.table import Table
 from experiments.trials import settings
+
+HOLDS, FAILS, OPEN = (verdict.value for verdict in (Verdict.HOLDS, Verdict.FAILS, Verdict.OPEN))
+ONLY_AS_RELEASED, ONLY_CONVERGED = (f"holds only if {TRAINED[arm]}" for arm in (AS_RELEASED, CORRECTED))
+ONLY_DIVIDED_TWICE = 'holds only if the "95 %" is divided by 100 twice and removes 0.95 %'
 
 
 def trial_of(arm=CORRECTED, width=24, seed=0, pair=(4, 9), **fields):

@@ -40,14 +40,11 @@ def test_the_sweep_covers_its_settings():
     assert [len(block) for block in blocks] == [1] * 37
     assert len(set.union(*blocks)) == 36
     assert blocks[0] == blocks[36] != blocks[1]
-    gains = np.array([trial.gain for trial in trials])
-    assert (abs(np.log(gains) - np.log(np.sqrt(0.5 * 2.5))) <= np.log(np.sqrt(5))).all()
-    # As many below the geometric mean as above it.
-    assert abs((gains < np.sqrt(0.5 * 2.5)).mean() - 0.5) < 0.06
-    for momentum in networks.MOMENTA:
-        rates = np.array([t.learning_rate for t in trials if t.momentum == momentum]) / (1 - momentum)
-        assert 0.01999 <= rates.min() < 0.0205
-        assert 0.146 < rates.max() < 0.1501
+    # Gains and rates are uniform in their logarithm.
+    shares = [trial.learning_rate / (1 - trial.momentum) for trial in trials]
+    for found, low, high in (([trial.gain for trial in trials], 0.5, 2.5), (shares, 0.02, 0.15)):
+        places = np.log(np.array(found) / low) / np.log(high / low)
+        np.testing.assert_allclose(np.quantile(places, [0, 0.5, 1]), [0, 0.5, 1], atol=0.06)
     # Even a quick run has several kinds.
     assert len({trial.architecture for trial in networks.sweep("mnist", "", QUICK)}) == QUICK.networks / 2
 
@@ -66,9 +63,6 @@ def test_two_of_a_pair_differ_in_one_thing_and_share_the_first():
             assert two[changed] == value
     assert {(t.random_labels, t.copies, t.activation, t.momentum) for t in firsts} == {(False, 0, "relu", 0.0)}
     assert {t.depth for t in firsts} == {1, 2, 3, 4}
-    assert {t.batch for t in firsts} == {16, 32}
-    assert {t.examples for t in firsts} == {FULL.pair_examples}
-    assert all(64 <= t.width <= 150 and 0.7 <= t.gain <= 1.4 and 0.03 <= t.learning_rate <= 0.1 for t in firsts)
 
 
 def test_the_sweep_is_on_all_data_sets_and_the_rest_on_the_first(dataset, colourful):
@@ -76,15 +70,11 @@ def test_the_sweep_is_on_all_data_sets_and_the_rest_on_the_first(dataset, colour
     data = {"mnist": dataset, "cifar10": colourful}
     trials = networks.networks(scale, data, Table())
     assert len(trials) == len(set(trials)) == 2 * 3 + 2 * 5 + 2
-    assert [(t.dataset, t.seed) for t in trials if t.part == SWEEP] == [
-        (n, k) for n in ("mnist", "cifar10") for k in range(3)
-    ]
+    assert [t.dataset for t in trials if t.part == SWEEP] == ["mnist"] * 3 + ["cifar10"] * 3
     assert {t.dataset for t in trials if t.part != SWEEP} == {"mnist"}
-    assert len({t.data for t in trials}) == 2
     # Those of a larger run contain them.
-    assert set(trials) < set(
-        networks.networks(dataclasses.replace(scale, networks=4, pairs=3, portraits=2), data, Table())
-    )
+    larger = dataclasses.replace(scale, networks=4, pairs=3, portraits=2)
+    assert set(trials) < set(networks.networks(larger, data, Table()))
 
 
 # What they are trained on.
@@ -129,28 +119,22 @@ def test_copies_are_wrapped_shifts_of_their_image(dataset, shape):
     assert [len({shifts[k][axis] for k in np.argmax(same, axis=1)}) for axis in (0, 1)] == [9, 9]
 
 
-@pytest.mark.parametrize(
-    ("change", "kind", "said"),
-    [
-        ({"examples": 121}, ArgumentError, "--examples: found 121, expected 30 to 120 with mnist"),
-        ({"examples": 29}, ArgumentError, "--examples: found 29, expected 30 to 120 with mnist"),
-        ({"pair_examples": 121}, DataError, "mnist: found 120 training images, expected the 121 of a pair"),
-    ],
-)
-def test_check_of_the_number_of_examples(dataset, colourful, change, kind, said):
+def test_check_of_the_number_of_examples(dataset, colourful):
     scale = Scale(1, 1, 1, examples=30, pair_examples=120)
     networks.check([dataset, colourful], scale)
     networks.check([dataset], dataclasses.replace(scale, examples=120))
-    with pytest.raises(kind, match=f"^{said}$"):
-        networks.networks(dataclasses.replace(scale, **change), {"mnist": dataset}, Table())
+    for number in (29, 121):
+        with pytest.raises(ArgumentError, match=f"^--examples: found {number}, expected 30 to 120 with mnist$"):
+            networks.networks(dataclasses.replace(scale, examples=number), {"mnist": dataset}, Table())
+    with pytest.raises(DataError, match=r"^mnist: found 120 training images, expected the 121 of a pair$"):
+        networks.networks(dataclasses.replace(scale, pair_examples=121), {"mnist": dataset}, Table())
 
 
-@pytest.mark.parametrize(("part", "file"), [("train_labels", "training"), ("test_labels", "test")])
+@pytest.mark.parametrize("part", ["train_labels", "test_labels"])
 @pytest.mark.parametrize("classes", [9, 11])
-def test_check_of_labels(colourful, part, file, classes):
+def test_all_ten_labels_must_be_there(colourful, part, classes):
     broken = dataclasses.replace(colourful, **{part: (np.arange(33) % classes).astype(np.uint8)})
-    said = rf"^cifar10: found the labels \[0, .*{classes - 1}\] in the {file} file, expected all of 0 to 9$"
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=r"^cifar10: found the labels "):
         networks.check([colourful, broken], Scale(1, 1, 1, 30, 30))
 
 
@@ -240,6 +224,5 @@ def test_pairs_of_which_one_does_not_fit_are_lost():
             assert pairs[side, "seed"].tolist() == ([2] if factor == "labels" else [1, 2])
         for pair in pairs:
             assert pair["second"] == pair["first"] | change
-            assert pair["depth"] == pair["first"]["depth"]
-            assert pair["worse" if second_is_worse else "better"] is pair["second"]
-            assert pair["better" if second_is_worse else "worse"] is pair["first"]
+            assert pair["worse"] is pair["second" if second_is_worse else "first"]
+            assert pair["better"] is pair["first" if second_is_worse else "second"]
