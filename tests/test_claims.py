@@ -128,8 +128,3 @@ def test_terminal_wraps(width):
 def test_groups_have_headings():
     found = judged([CLAIM, *[dataclasses.replace(LONG, group="Ours")] * 2], SOME)
     assert terminal(found).count("Ours\n----\n\n2. word") == markdown(found).count("## Ours\n") == 1
-
-
-def test_a_claim_is_our_own_unless_it_was_published():
-    own = Claim(statement="s", rule="r", judge=len, figures=())
-    assert (own.published, own.group) == ("our own question", "Claims")

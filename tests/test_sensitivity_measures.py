@@ -156,13 +156,6 @@ images = hnp.arrays(
 )
 
 
-def test_translations_by_hand():
-    image = np.array([[0.0, 1, 2], [3, 4, 5]])
-    assert translations(image, 1).tolist() == [[0, 1, 2, 3, 4, 5], [2, 0, 1, 5, 3, 4], [1, 2, 0, 4, 5, 3]]
-    # A quarter of the way from the last translation back to the first.
-    assert translations(image, 4)[9].tolist() == [0.75, 1.75, 0.5, 3.75, 4.75, 3.5]
-
-
 @given(images, st.integers(1, 6))
 def test_every_translation_is_visited_exactly_and_in_order(image, steps):
     columns = image.shape[-1]

@@ -47,12 +47,6 @@ def test_triples_are_of_their_kind():
 anchors = hnp.arrays(np.float64, st.tuples(st.just(3), st.integers(1, 4)), elements=st.floats(-9, 9, width=32))
 
 
-def test_points_by_hand():
-    # An equilateral triangle lies on a circle.
-    corners = np.array([[0.5, np.sqrt(3) / 2], [-1.0, 0.0], [0.5, -np.sqrt(3) / 2]])
-    np.testing.assert_allclose(ellipse(*corners, 4), [[1, 0], [0, 1], [-1, 0], [0, -1]], atol=1e-15)
-
-
 @given(anchors, st.integers(1, 9))
 def test_it_passes_through_its_anchors_in_order_and_turns_around_their_mean(three, times):
     found = ellipse(*three, 6 * times)

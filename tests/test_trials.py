@@ -40,15 +40,6 @@ def test_key_is_pinned():
     assert key(Trial((4, 9), rate=0.03, name="é")) == "49cd5a34cf279383"
 
 
-def test_plain_lists_all_fields_in_order():
-    assert list(plain(Trial((9, 4), math.inf)).items()) == [
-        ("digits", [9, 4]),
-        ("rate", math.inf),
-        ("name", None),
-        ("shuffle", True),
-    ]
-
-
 def test_describe_shows_what_differs_from_the_defaults():
     assert describe(Trial((4, 9))) == "Trial(digits=(4, 9))"
     assert describe(Trial((), 0.2, "a", False)) == "Trial(digits=(), rate=0.2, name='a', shuffle=False)"
