@@ -19,6 +19,14 @@ settings.register_profile("ci", _BASE, max_examples=50, derandomize=True)
 settings.register_profile("deep", _BASE, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
+# The files that take longest go first, so that both processes end at about the same time.
+LONGEST = ["test_studies.py", "test_cluster.py", "test_cache.py", "test_benchmark.py"]
+
+
+def pytest_collection_modifyitems(items):
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):

@@ -16,7 +16,7 @@ import pytest
 import npnet
 from experiments import __main__ as command_line
 from experiments import benchmark
-from experiments.benchmark import job, kernels, measure, memory, peers, training
+from experiments.benchmark import kernels, measure, memory, peers, training
 from experiments.benchmark.job import Job, draw_orders
 from experiments.benchmark.measure import Spread
 from experiments.benchmark.peers import blas
@@ -109,18 +109,6 @@ def test_networks_differ_and_their_orders_too():
     assert orders.shape == (2, 2, 150)
     assert len(np.unique(orders.reshape(4, 150), axis=0)) == 4
     assert (np.sort(orders, axis=-1) == np.arange(150)).all()
-    again = work.generators()
-    np.testing.assert_array_equal(draw_orders(again, 1, 150)[:, 0], orders[:, 0])
-    np.testing.assert_array_equal(draw_orders(again, 1, 150)[:, 0], orders[:, 1])
-
-
-def test_the_job_is_what_the_table_says():
-    images, labels = job.four_or_nine(None)
-    assert (images.shape, images.dtype, labels.sum()) == ((11791, 784), np.uint8, 5949)
-    work = Job.of(images, labels, 8, 2, 2)
-    assert (work.net.widths, work.net.activation, work.net.loss) == ((784, 8, 1), "relu", "bce")
-    assert (work.learning_rate, work.batch, work.networks, work.threads) == (0.1, 64, 2, 2)
-    assert len(work.first(100).images) == len(work.first(100).labels) == 100
 
 
 def test_what_is_not_installed_is_left_out_with_a_sentence(monkeypatch):
@@ -255,10 +243,6 @@ def test_the_roofs(threads, monkeypatch):
     monkeypatch.setattr(measure, "seconds", timed)
     assert measure.sgemm_peak(threads, size=10, repeats=3) == 2 * 10**3 / 0.25
     assert measure.copy_bandwidth(threads, size=100, repeats=3) == 2 * 100 / 0.25
-
-
-def test_csv_rows():
-    assert measure.as_csv([{"a": 1.23456789, "b": "x, y"}, {"a": 2, "b": None}]) == b'a,b\n1.2346,"x, y"\n2,\n'
 
 
 def test_memory_of_a_process(tiny):

@@ -159,10 +159,3 @@ def test_a_straight_line():
     # Relative errors: a tenth more at the first weighs as much as a tenth more at the last.
     fixed, each = scaling.straight_line([1, 100], np.array([1.0, 100.0]))
     assert (fixed, each) == pytest.approx((0, 1), abs=1e-9)
-
-
-def test_the_series_span_two_decades():
-    for name, sizes in scaling.SERIES.items():
-        values = [getattr(size, name) for size in sizes]
-        assert max(values) == 100 * min(values)
-        assert len({size._replace(**{name: 0}) for size in sizes}) == 1

@@ -48,25 +48,6 @@ def test_images_and_labels_there_and_back(folder, pixels, data):
         assert encode(*found) == encode(np.asfortranarray(found[0]), found[1]) == content
 
 
-def test_a_file_byte_by_byte(folder):
-    content = bytearray(2 * RECORD)
-    content[0] = 9  # the first label
-    content[1] = 10  # red, top left
-    content[1 + 31] = 11  # red, top right
-    content[1 + 32] = 12  # red, the second row's left
-    content[1 + 1024] = 13  # green, top left
-    content[1 + 2048] = 14  # blue, top left
-    content[3073 + 0] = 4  # the second label
-    content[-1] = 15  # blue, bottom right
-    images = np.zeros((2, 3, 32, 32), np.uint8)
-    images[0, 0, 0, 0], images[0, 0, 0, 31], images[0, 0, 1, 0] = 10, 11, 12
-    images[0, 1, 0, 0], images[0, 2, 0, 0] = 13, 14
-    images[1, 2, 31, 31] = 15
-    found = read_cifar10(written(folder, content))
-    np.testing.assert_array_equal(found[0], images)
-    assert found[1].tolist() == [9, 4]
-
-
 @given(length=st.integers(0, 3 * RECORD).filter(lambda length: length == 0 or length % RECORD))
 @example(length=0)
 @example(length=RECORD - 1)

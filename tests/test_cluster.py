@@ -292,15 +292,6 @@ def test_ctrl_c_keeps_what_runs_and_leaves_the_rest(cluster, tmp_path):
     assert kept(tmp_path / "out") == {trial for _, trial in cluster.noted("begin")}
 
 
-def test_ctrl_c_while_there_are_no_workers(cluster):
-    process = cluster.command()
-    assert process.stderr.readline().startswith("waiting for workers")
-    process.send_signal(signal.SIGINT)
-    status, _, err = done(process)
-    assert status == 2
-    assert err.startswith("interrupted")
-
-
 def test_the_scheduler_is_lost(cluster, tmp_path):
     cluster.add_workers(2)
     process = cluster.command()
@@ -319,6 +310,7 @@ def test_a_worker_with_other_files(cluster, here, tiny, tmp_path):
     changed = bytearray((place / "train-images-idx3-ubyte").read_bytes())
     changed[-1] ^= 1
     (place / "train-images-idx3-ubyte").write_bytes(changed)
+    cluster.let_go()
     cluster.add_workers(1, cwd=place.parent)
     status, _, err = here()
     assert status == 2

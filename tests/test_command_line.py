@@ -234,28 +234,6 @@ def test_all_studies(two, tmp_path, capsys, options, folder, names):
         assert links(tmp_path / folder / name / "index.html") == ["../index.html"]
 
 
-def test_options_of_its_own(register, capsys):
-    register(
-        '"""Its own."""\n'
-        "from experiments.run import folder_options\n"
-        "def add_arguments(parser): parser.add_argument('what'); folder_options(parser)\n"
-        "def main(args): print(args.what, args.out)\n"
-    )
-    assert command_line.main(["toy", "kernels"]) == 0
-    assert command_line.main(["toy", "kernels", "--quick"]) == 0
-    assert command_line.main(["toy", "kernels", "--out", "a"]) == 0
-    assert capsys.readouterr().out.splitlines() == ["kernels results/toy", "kernels results/toy-quick", "kernels a"]
-
-
-def test_help_of_an_experiment(toy, capsys):
-    with pytest.raises(SystemExit) as caught:
-        command_line.main(["toy", "--help"])
-    assert caught.value.code == 0
-    out = capsys.readouterr().out
-    assert out.startswith("usage: python -m experiments toy ")
-    assert "Counts to ten, slowly." in out
-
-
 def test_an_unknown_experiment(toy, capsys):
     found = error(capsys, "tyo", "--quick")
     names = ", ".join([*command_line.EXPERIMENTS, "all"])

@@ -21,7 +21,7 @@ STRENGTHS = {
 }
 
 seeds = st.integers(0, 2**32 - 1)
-shapes = hnp.array_shapes(min_dims=3, max_dims=4, min_side=3, max_side=5)
+shapes = hnp.array_shapes(min_dims=3, max_dims=5, min_side=3, max_side=5)
 functions = st.sampled_from(list(STRENGTHS))
 strong = functions.flatmap(lambda function: st.tuples(st.just(function), STRENGTHS[function]))
 
@@ -89,14 +89,6 @@ def test_noise_takes_images_of_any_shape(images, corruption):
     noisy = function(images, strength, rng())
     assert isinstance(noisy, np.ndarray)
     assert (noisy.shape, noisy.dtype) == (images.shape, scaled(images).dtype)
-
-
-@pytest.mark.parametrize("function", STRENGTHS)
-def test_another_seed_and_the_next_draw_differ(function):
-    images, name, generator = np.full((3, 20, 20), 0.5), function.__name__, rng(0)
-    first = corrupt(images, name, 3, generator)
-    assert not np.array_equal(first, corrupt(images, name, 3, generator))
-    assert not np.array_equal(first, corrupt(images, name, 3, rng(1)))
 
 
 @given(
@@ -187,28 +179,8 @@ def test_impulse_noise_makes_half_of_its_share_black_and_half_white(images, shar
     assert_same_bits(impulse_noise(images, share, rng(seed)), expected)
 
 
-def test_impulse_noise_spares_a_draw_that_equals_the_limit():
-    draw = float(rng(1).random(1, np.float32)[0])
-    assert impulse_noise(np.array([0.5]), draw, rng(1)) == 0.5
-    assert impulse_noise(np.array([0.5]), 2 * draw, rng(1)) == 1
-    assert impulse_noise(np.array([0.5]), np.nextafter(np.float32(2 * draw), 1), rng(1)) == 0
-
-
-@given(shape=hnp.array_shapes(min_dims=3, max_dims=5, min_side=1, max_side=6), size=st.integers(1, 6), seed=seeds)
-@example(shape=(1, 3, 4, 5), size=2, seed=0)  # Each channel of an image had a patch of its own.
-@example(shape=(2, 4, 3), size=3, seed=0)
-def test_occlude_blacks_out_one_square_the_same_in_all_channels(shape, size, seed):
-    size = min(size, *shape[-2:])
-    patched = occlude(np.full(shape, 0.5), size, rng(seed))
-    assert set(np.unique(patched)) <= {0, 0.5}
-    for image in patched.reshape(shape[0], -1, *shape[-2:]):
-        assert (image == image[0]).all()
-        rows, columns = np.nonzero(image[0] == 0)
-        assert rows.size == size * size
-        assert np.ptp(rows) == np.ptp(columns) == size - 1
-
-
 @given(images=images_of(shapes), size=STRENGTHS[occlude], seed=seeds)
+@example(images=np.ones((1, 3, 4, 5)), size=2, seed=0)  # Each channel of an image had a patch of its own.
 def test_occlude_draws_all_rows_and_then_all_columns(images, size, seed):
     n, *_, rows, columns = images.shape
     draws, expected = rng(seed), scaled(images).copy()
@@ -231,17 +203,6 @@ def test_occlude_takes_no_images_at_all():
 
 
 # By name and severity.
-
-
-def test_the_published_constants():
-    assert dict(SEVERITIES) == {
-        "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),
-        "shot_noise": (60, 25, 12, 5, 3),
-        "impulse_noise": (0.03, 0.06, 0.09, 0.17, 0.27),
-        "occlude": (3, 5, 7, 9, 11),
-    }
-    with pytest.raises(TypeError):
-        SEVERITIES["occlude"] = (1, 2, 3, 4, 5)
 
 
 @given(

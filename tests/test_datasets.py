@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from strategies import refusal
 
-from npnet.backprop import forward
 from npnet.data import cifar, datasets, idx
 from npnet.data.datasets import balance, corrupt_labels, digit_pair, load, stratified_split, subset
 from npnet.errors import ArgumentError, DataError
-from npnet.mlp import MLP
 
 MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -122,15 +120,6 @@ def test_the_bundled_files_are_read_once_and_cannot_be_damaged():
     assert load().checksums == MNIST
 
 
-def test_a_dataset_is_a_value_without_equality(grey):
-    dataset = load(folder=grey)
-    with pytest.raises(AttributeError):
-        dataset.name = "other"
-    assert dataset != load(folder=grey)
-    back = pickle.loads(pickle.dumps(dataset))
-    assert all(map(np.array_equal, arrays_of(back), arrays_of(dataset)))
-
-
 def test_a_folder_named_by_argument_or_else_by_the_environment(named, monkeypatch):
     name, folder, arrays = named
     assert load(name, folder).name == name
@@ -146,17 +135,11 @@ def test_a_folder_named_by_argument_or_else_by_the_environment(named, monkeypatc
     assert refusal(DataError, load, name).startswith(f"{missing}: found no folder, ")
 
 
-@given(
-    data=st.data(), suffixes=st.tuples(*[st.sampled_from(["", ".gz"])] * 4), compress=st.tuples(*[st.booleans()] * 4)
-)
-def test_any_images_there_and_back_compressed_or_not(tmp_path_factory, data, suffixes, compress):
-    folder, arrays = tmp_path_factory.mktemp("drawn"), []
-    size = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=3), label="size")
-    for part in ("training", "test"):
-        n = data.draw(st.integers(0, 3), label=part)
-        arrays += [data.draw(hnp.arrays(np.uint8, (n, *size))), data.draw(hnp.arrays(np.uint8, n))]
-    for file, array, suffix, packed in zip(MNIST, arrays, suffixes, compress, strict=True):
-        idx.write_idx(folder / f"{file}{suffix}", array, compress=packed)
+@given(st.lists(st.sampled_from(["", ".gz"]), min_size=4, max_size=4), st.integers(0, 2), st.booleans())
+def test_files_and_checksums_compressed_or_not(tmp_path_factory, suffixes, n, compress):
+    folder, arrays = tmp_path_factory.mktemp("drawn"), [array[:n] for array in GREY]
+    for file, array, suffix in zip(MNIST, arrays, suffixes, strict=True):
+        idx.write_idx(folder / f"{file}{suffix}", array, compress=compress)
     dataset = load(folder=folder)
     assert_holds(dataset, arrays)
     digests = [hashlib.sha256(idx.encode(array)).hexdigest() for array in arrays]
@@ -278,16 +261,6 @@ def test_a_missing_file_of_cifar10_and_its_python_version(colourful, file, inner
     assert refusal(DataError, load, "cifar10", colourful) == expected
 
 
-def test_a_network_sees_one_plane_after_the_other(colourful):
-    planes = np.array([[10, 20, 30], [30, 10, 20]], np.uint8)[:, :, None, None]
-    content = cifar.encode(np.tile(planes, (1, 1, 32, 32)), np.array([0, 1], np.uint8))
-    (colourful / "test_batch.bin").write_bytes(content)
-    net = MLP((3 * 32 * 32, 1), bias=False)
-    theta = np.repeat([1.0, 0.0, -0.5], 32 * 32)
-    logits = forward(net, theta, load("cifar10", colourful).test_images)
-    np.testing.assert_allclose(logits[:, 0], [(10 - 15) * 1024 / 255, (30 - 10) * 1024 / 255])
-
-
 # Labels of any kind.
 
 
@@ -395,14 +368,11 @@ def test_splits_are_partitions_in_proportion_and_in_random_order(labels, share, 
 @pytest.mark.parametrize(
     ("counts", "fraction", "held"),
     [
-        ([10, 10], 0.2, [2, 2]),
         ([5, 5], 0.3, [2, 1]),  # 1.5 + 1.5: the smaller label gains
         ([5, 5, 5], 0.3, [2, 2, 1]),  # 4.5 rounds up to 5
         ([3, 4, 3], 0.5, [2, 2, 1]),
         ([4, 6, 10], 0.35, [1, 2, 4]),  # 1.4, 2.1, 3.5
-        ([20, 80], 0.145, [3, 12]),  # 2.9, 11.6; the 14.5 is exact, though 0.145 * 100 < 14.5 in binary
         ([7, 7, 7], 1 / 3, [3, 2, 2]),
-        ([1000, 1000], 1e-3, [1, 1]),
         ([10, 30], np.float32(0.3), [3, 9]),
     ],
 )

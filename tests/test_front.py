@@ -60,13 +60,6 @@ def test_the_order_is_the_one_given_then_by_name_and_quick_runs_are_last(tmp_pat
     ]
 
 
-def test_no_studies_at_all(tmp_path):
-    (tmp_path / "empty").mkdir()
-    write_front_page(tmp_path)
-    assert links(tmp_path) == []
-    assert TITLE in (tmp_path / "index.html").read_text()
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seconds": 3}', '{"name": "a", "quick": false}'])
 def test_a_summary_of_another_version_is_left_out(tmp_path, capsys, text):
     left(tmp_path / "one", "one")
@@ -76,12 +69,6 @@ def test_a_summary_of_another_version_is_left_out(tmp_path, capsys, text):
     assert links(tmp_path) == ["one"]
     message = "is no summary of this version and left out of the front page"
     assert capsys.readouterr().err == f"{tmp_path / 'old' / 'summary.json'}: {message}\n"
-
-
-def test_a_figure_that_is_missing(tmp_path):
-    left(tmp_path / "one", "one", figures=["absent.png"])
-    with pytest.raises(StoreError, match=r"absent\.png: cannot be read"):
-        write_front_page(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):

@@ -77,10 +77,12 @@ def test_reading_gives_back_what_was_written(folder, array, name, compress, orde
         assert_same_bits(found, array)
         assert found.dtype.isnative
         assert found.flags.carray
+        assert found.flags.writeable
 
 
 @given(array=arrays)
 def test_the_bytes_of_a_file(folder, array):
+    assert encode(SMALL_ARRAY) == encode(list(SMALL_ARRAY)) == SMALL
     lengths = b"".join(struct.pack(">I", length) for length in array.shape)
     elements = b"".join(struct.pack(f">{array.dtype.char}", element) for element in array.flat)
     content = bytes([0, 0, CODES[array.dtype.name], array.ndim]) + lengths + elements
@@ -90,14 +92,6 @@ def test_the_bytes_of_a_file(folder, array):
     compressed = (folder / "gzip").read_bytes()
     assert gzip.decompress(compressed) == content
     assert compressed[:8] == b"\x1f\x8b\x08\x00" + bytes(4)  # flags 0: no name; time stamp 0
-
-
-def test_a_file_byte_by_byte(folder):
-    assert encode(SMALL_ARRAY) == encode(list(SMALL_ARRAY)) == SMALL
-    array = read_idx(written(folder, SMALL))
-    (folder / "file").unlink()
-    array[0, 0] = 9  # The array outlives its file.
-    np.testing.assert_array_equal(array, [[9, -2, 3], [256, 0, -32768]])
 
 
 def gzip_members(content, cuts, level):
@@ -119,13 +113,6 @@ def test_gzip_members_and_chunks_may_meet_anywhere(folder, array, cuts, level, c
         path = written(folder, content)
         with mock.patch.object(idx, "_CHUNK", chunk):
             assert_same_bits(read_idx(path), array)
-
-
-def test_content_longer_than_one_chunk(folder):
-    array = np.arange(2**17, dtype=np.int32)
-    for compress in (False, True):
-        write_idx(folder / "long", array, compress=compress)
-        np.testing.assert_array_equal(read_idx(folder / "long"), array)
 
 
 # Damaged files.
@@ -184,14 +171,6 @@ def test_a_flipped_bit_in_gzip_data_never_gives_other_numbers(folder, array, pla
     except DataError:
         return
     assert_same_bits(found, array)  # The time stamp and the like are nobody's data.
-
-
-@pytest.mark.parametrize("place", [-8, -1])
-def test_gzip_check_sums_are_checked(folder, place):
-    content = bytearray(gzip.compress(SMALL))
-    content[place] ^= 1
-    message = refusal(written(folder, content))
-    assert re.fullmatch(r"found damaged gzip data \(.*check.*\), expected it intact", message)
 
 
 @given(magic=st.binary(min_size=4, max_size=4), tail=st.binary(max_size=20))

@@ -1,7 +1,6 @@
 """Law: memory order, lists and bytes make no difference, dtypes are kept, nothing is changed, and seeds seed."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -98,23 +97,6 @@ def test_pruning_takes_any_guise(net, data, dtype):
 
 
 # Seeds.
-
-
-def run(seed):
-    net = MLP((2, 3, 1), "tanh")
-    x = np.linspace(-1, 1, 10).reshape(5, 2)
-    how = {"epochs": 3, "learning_rate": 0.5, "batch_size": 2}
-    theta = net.init(np.random.default_rng(0))
-    return train(net, theta, x, [0, 1, 1, 0, 1], rng=np.random.default_rng(seed), **how).theta.tobytes()
-
-
-def test_seeds_seed_on_any_number_of_threads():
-    results = []
-    for threads in (1, 4):
-        with ThreadPoolExecutor(threads) as executor:
-            results.append(list(executor.map(run, range(8))))
-    assert results[0] == results[1]
-    assert len(set(results[0])) == 8
 
 
 @pytest.mark.parametrize("scheme", INITIALISATIONS)

@@ -49,7 +49,6 @@ CANCELLING = Case(
 )
 # A complex step whose square is 0: it leaves a unit that is on its kink there.
 STEP = 1e-170
-TWO_LAYERS = MLP((2, 2, 1)), np.array([1, 2, -3, 1, 0.5, -0.5, 4, 5, -1])
 
 
 def benign(case, moving=False):
@@ -286,16 +285,3 @@ def test_parameters_that_are_not_finite_are_shown(activation, bad, last):
             assert not np.isfinite(value)
         if math.isnan(bad):
             assert np.isnan(slope[net.weight_slices[-1]]).any()
-
-
-def test_by_hand():
-    net, theta = TWO_LAYERS
-    hidden, logits = activations(net, theta, [[1.0, 2.0], [0.0, 2.0]])
-    assert (hidden.tolist(), logits.tolist()) == ([[5.5, 0], [4.5, 1.5]], [[21], [24.5]])
-    squared = MLP((2, 2, 1), loss="squared")
-    # Deltas 10 and 1/2; the second hidden unit is off in the first example.
-    rows = per_example_gradients(squared, theta, [[1.0, 2.0], [0.0, 2.0]], [11, 24])
-    assert rows.tolist() == [[40, 80, 0, 0, 40, 0, 55, 0, 10], [0, 4, 0, 5, 2, 2.5, 2.25, 0.75, 0.5]]
-    assert vjp(net, theta, [[1.0, 2.0]], [[10]])[0].tolist() == rows[0].tolist()
-    assert vjp(net, theta, [[1.0, 2.0]], [[10]])[1].tolist() == [[40, 80]]
-    assert forward(MLP((2, 1)), np.array([2.0, 3, 5], np.float32), [[1 + 7j, 1 - 3j]]).tolist() == [[10 + 5j]]

@@ -16,7 +16,7 @@ from npnet.fast import PATHS, descent, train
 from npnet.fast.kernels import sparse
 from npnet.fast.kernels.pruned import gather_transposed
 from npnet.fast.kernels.step import Rule, Vectors, sgd_step
-from npnet.fast.layouts import Pruned, Stack, aligned, compressed
+from npnet.fast.layouts import Pruned, Stack, compressed
 from npnet.fast.paths import check_path, choose, density, skipping_pays
 from npnet.kernels.activations import ACTIVATIONS, activate, multiply_by_slope, pieces
 from npnet.kernels.matmul import abt, abt_loops, abt_pairs, add_atb, add_atb_loops, add_atb_pairs
@@ -238,22 +238,6 @@ def test_layouts_give_back_what_they_were_given(net, widths, data):
     ones = layout.pack([np.ones(each.size, bool) for each in nets])
     assert np.count_nonzero(ones) == sum(map(np.count_nonzero, stored))
     assert not ((layout.kept.end - layout.kept.begin) % 4).any()
-
-
-def test_a_pruned_layout_by_hand():
-    nets = [MLP((3, 2, 1)), MLP((3, 1, 1))]
-    kept = [np.array([0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1], bool), np.array([1, 1, 0, 1, 1, 1], bool)]
-    layout = Pruned(nets, kept)
-    assert (layout.widths.tolist(), layout.kept.columns.tolist()) == ([2, 3, 2], [0, 1])
-    assert (layout.kept.begin.tolist(), layout.kept.end.tolist()) == ([0, 4, 4, 11, 15], [4, 4, 8, 15, 19])
-    # Units of the first layer, and those of the last behind the biases; filled up with a source of the same unit.
-    assert layout.kept.source[:8].tolist() == [1, 1, 1, 1, 0, 1, 1, 1]
-    assert layout.kept.source[11:19].tolist() == [0, 1, 1, 1, 2, 2, 2, 2]
-    packed = layout.pack([np.arange(1.0, 12), np.arange(21.0, 27)])
-    assert packed.tolist() == [2, 0, 0, 0, 21, 22, 0, 0, 7, 8, 24, 9, 10, 0, 0, 25, 0, 0, 0, 11, 26]
-    without = Pruned(nets, kept, np.array([False, True, True]))
-    assert without.kept.columns.tolist() == [1]
-    assert [aligned(shape, np.float32).ctypes.data % 64 for shape in (1, 7, (3, 5))] == [0] * 3
 
 
 @given(networks(), whole(2), st.integers(1, 3), st.data())

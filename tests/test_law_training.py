@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from strategies import Case, assert_close, cases, margin, masks, numbers, share, siblings
 
 from npnet.backprop import batch_gradient, forward, losses
-from npnet.fast import PATHS, Training, Validation, train, train_together
+from npnet.fast import PATHS, Validation, train, train_together
 from npnet.kernels.passes import CHUNK
 from npnet.metrics import evaluate
 from npnet.mlp import MLP
@@ -23,7 +23,6 @@ from npnet.training import SGD, adam, batches, descend, langevin, sgd
 BITS = {np.float32: 2e-3, np.float64: 1e-8}
 ON_EACH_PATH = pytest.mark.parametrize("path", PATHS)
 ONE_WEIGHT = MLP((1, 1), "identity", "squared", bias=False)
-LINE = MLP((2, 1), loss="squared", bias=False)
 
 
 class Run(NamedTuple):
@@ -308,21 +307,6 @@ def test_early_stopping_keeps_the_best(values, patience, larger, enough):
     assert (len(both[0].history), both[0].epoch) == (run, best)
     np.testing.assert_array_equal(both[0].theta, found.theta)
     assert len(two) == max(len(each.history) for each in both)
-
-
-def test_by_hand():
-    rates = {0: 0.25, 1: 0.5}
-    how = {"learning_rate": rates.__getitem__, "momentum": 0.5, "weight_decay": 0.5}
-    for path in PATHS:
-        # z = 2, delta = 1, v = (1, 2) + (1, 0.5) / 2;
-        # z = 1/2, v = (0.75, 1.125) + (-0.5, -1) + (0.3125, -0.03125).
-        two = train(LINE, [1.0, 0.5], [[1.0, 2.0]], [1], epochs=2, path=path, **how)
-        assert (two.theta.tolist(), two.velocity.tolist()) == ([0.34375, -0.109375], [0.5625, 0.09375])
-        history = [
-            {"epoch": 1, "steps": 1, "learning_rate": 0.25, "train_loss": 0.5},
-            {"epoch": 2, "steps": 2, "learning_rate": 0.5, "train_loss": 0.125},
-        ]
-        assert two == Training(two.theta, two.velocity, history, 2, path)
 
 
 # What goes into a descent.

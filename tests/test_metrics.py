@@ -216,25 +216,16 @@ def test_any_memory_layout_and_small_dtypes_give_equal_results(pair):
 # What is refused.
 
 
-@pytest.mark.parametrize("metric", [accuracy, balanced_accuracy, precision, recall, f1])
-@pytest.mark.parametrize(
-    ("labels", "predictions", "message"),
-    [
-        ([], [], r"^labels: found shape \(0,\) of float64, expected \(n,\) integers, not empty"),
-        ([[0, 1]], [[0, 1]], r"^labels: found shape \(1, 2\)"),
-        ([0.0, 1.0], [0, 1], r"^labels: found shape \(2,\) of float64, expected \(n,\) integers"),
-        ([0, 1], [0.0, 1.0], r"^predictions: found shape \(2,\) of float64"),
-        ([0, 1], [0, 1, 1], r"^predictions: found shape \(3,\), expected \(2,\)"),
-    ],
-)
-def test_bad_labels_and_predictions(metric, labels, predictions, message):
-    with pytest.raises(ArgumentError, match=message):
-        metric(labels, predictions)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (
+            lambda: balanced_accuracy([0, 1], [[0, 1]]),
+            "predictions: found shape (1, 2) of int64, expected (n,) integers, not empty",
+        ),
+        (lambda: accuracy([], []), "labels: found shape (0,) of float64, expected (n,) integers, not empty"),
+        (lambda: accuracy([0.0], [0]), "labels: found shape (1,) of float64, expected (n,) integers, not empty"),
+        (lambda: accuracy([0, 1], [0, 1, 1]), "predictions: found shape (3,), expected (2,), that of labels"),
         (lambda: f1([0, 2], [0, 1]), "labels: found 0 to 2, expected classes from 0 to 1"),
         (lambda: recall([0, 1], [-1, 1]), "predictions: found -1 to 1, expected classes from 0 to 1"),
         (lambda: precision([0, 1], [2, 1]), "predictions: found 1 to 2, expected classes from 0 to 1"),
@@ -248,7 +239,6 @@ def test_bad_labels_and_predictions(metric, labels, predictions, message):
         (lambda: log_loss([0, 3], np.zeros((2, 3))), "labels: found 0 to 3, expected classes from 0 to 2"),
         (lambda: log_loss(["0"], [0.0]), "labels: found <U1, expected real numbers"),
         (lambda: log_loss([[0, 1, 0]], [0]), "labels: found shape (1, 3) of int64, expected (n,) integers, not empty"),
-        (lambda: calibration_error([0], [0.0], bins=2.0), "bins: found 2.0, expected an integer of at least 1"),
         (lambda: calibration_error([0], [0.0], bins=0), "bins: found 0, expected an integer of at least 1"),
         (lambda: evaluate([0], [0.0], ["acuracy"]), f"names: found 'acuracy', expected one of {', '.join(METRICS)}"),
         (lambda: evaluate([0], [0.0], [[]]), f"names: found [], expected one of {', '.join(METRICS)}"),

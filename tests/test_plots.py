@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from experiments.plots import (
-    count,
     diagonal,
     dots,
-    drawable,
     legend,
     lines,
     log_ticks,
@@ -46,10 +44,6 @@ def test_groups_differ_in_colour_and_marker():
     looks = [tuple(look(number).values()) for number in range(len(COLOURS))]
     assert len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == len(COLOURS)
     assert look(len(COLOURS)) == look(0)
-
-
-def test_counts_in_words():
-    assert [count(n, "network") for n in (0, 1, 2000)] == ["0 networks", "1 network", "2,000 networks"]
 
 
 # Lines and bands.
@@ -121,11 +115,6 @@ def test_a_group_without_dots_keeps_its_colour(axes):
     (line,) = axes.lines
     assert (line.get_label(), line.get_color(), line.get_markersize()) == ("b", COLOURS[1], 3)
     assert dots(axes, {}, "width", "f1").shape == (2, 0)
-
-
-def test_what_can_be_drawn():
-    assert drawable(np.array([1.0, *ODD])).tolist() == [True, False, False, False, True, True]
-    assert drawable(np.array([1.0, *ODD]), log=True).tolist() == [True, *[False] * 5]
 
 
 # Images.

@@ -75,12 +75,6 @@ def test_the_correlation_is_symmetric_and_changes_sign_with_the_order(pair):
     np.testing.assert_array_equal(itself, np.where(np.ptp(a, axis=1) > 0, 1, np.nan))
 
 
-@given(st.permutations(range(7)))
-def test_the_correlation_of_ranks_that_all_differ(order):
-    d = np.arange(7) - order
-    assert rank_correlation(range(7), order) == pytest.approx(1 - 6 * (d @ d) / (7 * 48), abs=1e-15)
-
-
 @given(hnp.arrays(np.float64, st.tuples(st.just(2), st.integers(1, 6)), elements=small), st.data())
 @example(np.array([[1.0, 2, 3, 4, np.inf], [1, 2, 3, 4, 5]]), None)
 def test_how_often_a_pair_counts_is_how_often_it_stands_there(pair, data):

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.run import Interrupted, _Progress, folder_options, positive, run_trials
+from experiments.run import Interrupted, _Progress, positive, run_trials
 from experiments.store import Store, StoreError
 from experiments.trials import key
 from npnet.errors import ArgumentError
@@ -61,14 +61,13 @@ def run(folder, trials=TRIALS, work=None, workers=1, **options):
         )
 
 
-def test_results_are_in_the_order_of_the_trials(tmp_path):
-    assert run(tmp_path) == [{"value": trial.size / 3 + trial.seed} for trial in TRIALS]
-
-
-def test_the_largest_cost_goes_first(tmp_path):
+def test_the_largest_cost_goes_first_and_results_are_in_the_order_of_the_trials(tmp_path):
     work = Work()
-    run(tmp_path, work=work)
+    assert run(tmp_path / "each", work=work) == [{"value": trial.size / 3 + trial.seed} for trial in TRIALS]
     assert work.done == [Toy(4.0), Toy(4.0, 1), Toy(2.0), Toy(2.0, 1), Toy(1.0), Toy(1.0, 1)]
+    work.done.clear()
+    run(tmp_path / "pair", [Toy(4.0), Toy(3.0), Toy(2.0, 1)], work, together=lambda trial: trial.size == 4)
+    assert work.done == [Toy(3.0), Toy(2.0, 1), Toy(4.0)]
 
 
 def test_a_trial_given_twice_is_run_once(tmp_path):
@@ -102,21 +101,10 @@ def test_trials_that_go_together_are_done_in_one_call_and_whole(tmp_path):
     assert calls == []
 
 
-def test_what_costs_most_together_goes_first(tmp_path):
-    work = Work()
-    run(tmp_path, [Toy(4.0), Toy(3.0), Toy(2.0, 1)], work, together=lambda trial: trial.size == 4)
-    assert work.done == [Toy(3.0), Toy(2.0, 1), Toy(4.0)]
-
-
 def test_a_failure_of_trials_that_go_together_names_the_first(tmp_path):
     with pytest.raises(ZeroDivisionError) as error:
         run(tmp_path, [Toy(4.0), Toy(3.0), Toy(2.0)], Work(lambda trial: 1 / 0), together=lambda trial: None)
     assert error.value.__notes__ == ["(in the trial Toy(size=4.0, seed=0) or one of the 2 done with it)"]
-
-
-def test_no_trials(tmp_path, capsys):
-    assert run(tmp_path, []) == []
-    assert capsys.readouterr() == ("", "")
 
 
 @given(st.permutations(TRIALS), st.integers(1, 3), st.integers(0, len(TRIALS)))
@@ -137,26 +125,6 @@ def test_a_resumed_run_says_so(tmp_path, capsys):
     run(tmp_path, TRIALS, work)
     assert f"resuming: 2 of 6 trials found in {tmp_path}\n" in capsys.readouterr().err
     assert not set(work.done) & set(TRIALS[:2])
-
-
-def test_an_edited_file_stops_the_run_before_it_starts(tmp_path):
-    run(tmp_path)
-    file = tmp_path / "results.jsonl"
-    file.write_text(file.read_text().replace('"size": 4.0', '"size": 5.0'))
-    with pytest.raises(StoreError, match="its checksum is not that of the line"):
-        run(tmp_path)
-
-
-def test_any_executor_serves(tmp_path):
-    class Inline(Executor):
-        def submit(self, fn, /, *args, **kwargs):
-            future: Future = Future()
-            future.set_result(fn(*args, **kwargs))
-            return future
-
-    with Store(tmp_path, "toy") as store:
-        results = run_trials(TRIALS, Work(), store, Inline(), cost=lambda trial: 1, label="toy")
-    assert len(results) == 6
 
 
 def test_other_threads_may_run_trials(tmp_path):
@@ -232,11 +200,6 @@ def test_a_full_disk_stops_the_run(tmp_path, monkeypatch):
         run(tmp_path, work=work)
     assert not hasattr(caught.value, "__notes__")
     assert len(work.done) < 6
-    monkeypatch.undo()
-    again = Work()
-    run(tmp_path, work=again)
-    assert Toy(4.0) not in again.done
-    assert Toy(2.0) in again.done
 
 
 # -- stopping ---------------------------------------------------------------------------------------------------------
@@ -274,28 +237,6 @@ def test_a_stop_after_the_last_trial_is_a_stop(tmp_path):
         run(tmp_path, work=Work(stop))
 
 
-def test_the_second_stop_ends_the_process(tmp_path, monkeypatch, capfd):
-    class Exit(BaseException):
-        pass
-
-    def leave(status):
-        raise Exit(status)
-
-    def stop(trial):
-        if trial == Toy(2.0):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.05)
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
-
-    monkeypatch.setattr(os, "_exit", leave)
-    with pytest.raises(Exit, match="2"):
-        run(tmp_path, work=Work(stop))
-    assert capfd.readouterr().err.endswith(
-        f"\ninterrupted: 2 of 6 results are kept in {tmp_path}; run the same command again to resume\n"
-    )
-
-
 # -- progress ---------------------------------------------------------------------------------------------------------
 
 
@@ -322,9 +263,10 @@ def test_rounding_does_not_hide_the_last_line(capsys):
     assert capsys.readouterr().err.splitlines()[-1] == "toy: 3 of 3 trials, 100 % of the work"
 
 
-def test_work_without_cost(tmp_path, capsys):
-    run(tmp_path, [Toy(0.0), Toy(0.0, 1)])
-    assert capsys.readouterr().err == ""
+@pytest.mark.parametrize("trials", [[], [Toy(0.0), Toy(0.0, 1)]])
+def test_no_work_is_not_counted(tmp_path, capsys, trials):
+    assert len(run(tmp_path, trials)) == len(trials)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_terminal_gets_a_bar_weighted_by_cost(tmp_path, monkeypatch):
@@ -347,17 +289,7 @@ def test_a_terminal_gets_no_bar_for_no_work(tmp_path, monkeypatch):
     assert sys.stderr.getvalue() == f"resuming: 6 of 6 trials found in {tmp_path}\n"
 
 
-def test_folders():
-    parser = argparse.ArgumentParser()
-    folder_options(parser)
-    assert vars(parser.parse_args([])) == {"quick": False, "out": None, "data": None}
-    given = parser.parse_args(["--quick", "--out", "a b", "--data", "d"])
-    assert vars(given) == {"quick": True, "out": Path("a b"), "data": Path("d")}
-
-
-def test_positive():
-    assert positive("1") == 1
-    assert positive("12") == 12
+# -- options ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", ""])

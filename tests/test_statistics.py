@@ -78,10 +78,6 @@ def test_the_sign_test_is_exact(differences, expected):
     assert sign_test(np.array(differences, dtype=float)) == expected
 
 
-def test_a_sign_test_in_words():
-    assert str(sign_test(np.array([1.0] * 6))) == "6 of 6 (p = 0.031)"
-
-
 def test_significantly_more_than_half_go_up():
     up, down = np.ones(FEWEST_PAIRS), -np.ones(FEWEST_PAIRS)
     assert sign_test(up).upwards

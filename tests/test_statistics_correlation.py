@@ -43,21 +43,6 @@ def test_ranks_do_not_see_the_scale(xy):
     assert (value, high, low) == pytest.approx(found[:3], abs=1e-12)
 
 
-def test_order_that_always_holds_has_no_other_interval():
-    assert of_one_group(range(20), range(20)) == Correlation(1.0, 1.0, 1.0, 20)
-    assert of_one_group(range(20), range(20, 0, -1)) == Correlation(-1.0, -1.0, -1.0, 20)
-
-
-def test_more_networks_have_a_narrower_interval():
-    rng = np.random.default_rng(2)
-    x = rng.normal(size=40)
-    y = x + rng.normal(size=40)
-    few, many = (of_one_group(np.tile(x, times), np.tile(y, times)) for times in (1, 16))
-    assert few.value == pytest.approx(many.value)
-    # As one over the root of the number.
-    assert (few.high - few.low) / (many.high - many.low) == pytest.approx(4, rel=0.15)
-
-
 def test_groups_are_drawn_with_all_their_networks():
     # The order of the groups goes with both numbers; within them nothing does.
     x, groups = np.repeat(np.arange(10.0), 8), np.repeat(np.arange(10), 8)

@@ -52,17 +52,6 @@ def test_the_users_settings_come_back():
     assert settings() == before
 
 
-def test_panels():
-    with style():
-        drawing, axes = panels(2, 3, panel=(4.0, 3.0), sharey=True)
-        (line,) = axes[0, 0].plot([1, 2])
-        assert line.get_color() == COLOURS[0]
-    assert axes.shape == (2, 3)
-    assert tuple(drawing.get_size_inches()) == (12.0, 6.0)
-    assert axes[1, 2].get_ylim() == axes[0, 0].get_ylim()
-    assert panels()[1].shape == (1, 1)
-
-
 def test_a_figure_that_cannot_be_written(tmp_path):
     (tmp_path / "figures").write_text("in the way")
     with pytest.raises(StoreError, match=r"figures/a\.png: cannot be written"):

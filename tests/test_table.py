@@ -75,12 +75,6 @@ def test_csv_comes_back(rows):
     assert text.startswith("b,a\n")
 
 
-def test_numbers_in_csv_are_exact():
-    assert Table([{"a": 0.1 + 0.2, "b": float("nan")}, {"a": -np.inf}]).csv("a", "b") == (
-        "a,b\n0.30000000000000004,nan\n-inf,\n"
-    )
-
-
 @pytest.mark.parametrize(
     "ask",
     [

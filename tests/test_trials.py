@@ -40,15 +40,6 @@ def test_key_is_pinned():
     assert key(Trial((4, 9), rate=0.03, name="é")) == "1b76b0e1e73d8dda"
 
 
-def test_plain_lists_all_fields_in_order():
-    assert list(plain(Trial((9, 4), math.inf)).items()) == [
-        ("digits", [9, 4]),
-        ("rate", math.inf),
-        ("name", None),
-        ("shuffle", True),
-    ]
-
-
 def test_a_row_has_the_fields_and_the_properties_of_a_trial():
     @dataclass(frozen=True)
     class Pruned:
