@@ -8,8 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from strategies import KINKS, PROBABLE, Case, assert_close, cases, margin, numbers, pre_activations, share
 
-from experiments.sensitivity.measures import translations
-from experiments.sensitivity.portraits import ellipse
+from experiments.sensitivity.measures import ellipse, translations
 from npnet.derivatives import activation_codes, jacobian
 from npnet.kernels.passes import CHUNK
 from npnet.mlp import MLP

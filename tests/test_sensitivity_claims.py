@@ -6,8 +6,8 @@ from sensitivity_results import row
 
 from experiments.claims import Verdict
 from experiments.sensitivity.claims import CLAIMS
+from experiments.sensitivity.measures import DIFFERENT, KINDS, RANDOM, SAME
 from experiments.sensitivity.networks import FACTORS, PAIRS, PORTRAIT_GAINS, PORTRAITS, SWEEP
-from experiments.sensitivity.portraits import DIFFERENT, KINDS, RANDOM, SAME
 from experiments.table import Table
 
 HOLDS, FAILS, OPEN = Verdict.HOLDS, Verdict.FAILS, Verdict.OPEN

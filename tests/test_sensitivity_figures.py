@@ -6,10 +6,9 @@ import io
 import numpy as np
 from sensitivity_results import row
 
-from experiments.sensitivity import STUDY, figures, figures_portraits, networks
-from experiments.sensitivity.measures import PREDICTORS, follows_gap
+from experiments.sensitivity import STUDY, figures, networks
+from experiments.sensitivity.measures import MARGIN, PREDICTORS, follows_gap
 from experiments.sensitivity.networks import ACTIVATIONS, DEPTHS, FACTORS, PORTRAITS, SWEEP, Scale, fitted, paired
-from experiments.sensitivity.portraits import MARGIN
 from experiments.table import Table
 from experiments.trials import settings
 
@@ -51,7 +50,7 @@ def test_dots_are_the_networks_and_the_pairs():
 
 def test_a_plane_is_drawn_where_its_points_lie():
     pictures = {"before": [[0, 1], [2, 3]], "after": [[9, 1], [2, 3]]}
-    before, after, *_ = figures_portraits.plane(Table([row(PORTRAITS, 0, pictures=pictures)]))[0].axes
+    before, after, *_ = figures.plane(Table([row(PORTRAITS, 0, pictures=pictures)]))[0].axes
     for axes, picture in zip((before, after), pictures.values(), strict=True):
         (image,) = axes.images
         np.testing.assert_array_equal(image.get_array(), picture)
@@ -63,9 +62,9 @@ def test_a_plane_is_drawn_where_its_points_lie():
 
 def test_the_curve_of_two_competing_classes():
     s = np.array([0.9, 0.5, 0.1])
-    np.testing.assert_allclose(figures_portraits.two_classes(-np.log(s)), np.sqrt(2) * s * (1 - s))
+    np.testing.assert_allclose(figures.two_classes(-np.log(s)), np.sqrt(2) * s * (1 - s))
     # A tiny loss is not lost: 1 - s is the loss.
-    np.testing.assert_allclose(figures_portraits.two_classes(np.array([1e-20])), 1e-20 * np.sqrt(2))
+    np.testing.assert_allclose(figures.two_classes(np.array([1e-20])), 1e-20 * np.sqrt(2))
 
 
 def test_the_csv_has_a_row_for_each_network_of_the_sweep_and_for_both_of_a_pair():

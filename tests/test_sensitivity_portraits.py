@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from experiments.sensitivity import measures, networks, portraits
+from experiments.sensitivity import measures, networks
+from experiments.sensitivity.measures import DIFFERENT, KINDS, RANDOM, SAME, along, ellipse, near, plane, triples
 from experiments.sensitivity.networks import PORTRAITS, Draw, Trial
-from experiments.sensitivity.portraits import DIFFERENT, KINDS, RANDOM, SAME, along, ellipse, near, plane, triples
 from experiments.trials import stream
 from npnet.derivatives import jacobian
 from npnet.fast import forward
@@ -65,40 +65,40 @@ def test_it_is_closed_and_takes_equal_steps_of_the_angle(three, k):
 
 def test_anchors_lie_where_it_is_said():
     a, b, c = np.random.default_rng(0).normal(size=(3, 4))
-    np.testing.assert_allclose(ellipse(a, b, c, portraits.ANGLES)[list(portraits.ANCHORS)], [a, b, c], atol=1e-12)
-    assert portraits.STEPS % portraits.ANGLES == 0
+    np.testing.assert_allclose(ellipse(a, b, c, measures.ANGLES)[list(measures.ANCHORS)], [a, b, c], atol=1e-12)
+    assert measures.STEPS % measures.ANGLES == 0
 
 
 def looked(monkeypatch, norms, steps):
     """What is found along ellipses of these norms and transitions, instead of a network's."""
     norms, steps = iter(norms), iter(steps)
-    monkeypatch.setattr(portraits, "jacobian_norms", lambda *_: next(norms))
-    monkeypatch.setattr(portraits, "transitions", lambda *_: next(steps))
+    monkeypatch.setattr(measures, "jacobian_norms", lambda *_: next(norms))
+    monkeypatch.setattr(measures, "transitions", lambda *_: next(steps))
     return along(None, None, np.zeros((3, 3, 2)))
 
 
 def test_anchors_and_the_peaks_between_them(monkeypatch):
-    norms = np.full((3, portraits.ANGLES), 10.0)
-    first, second, third = portraits.ANCHORS
+    norms = np.full((3, measures.ANGLES), 10.0)
+    first, second, third = measures.ANCHORS
     norms[0, [first, second, third]] = 1, 0.1, 0.01
     # The arcs begin at an anchor and end before the next; the last goes on over the beginning.
     norms[0, [first + 1, third - 1, third + 1]] = 1e2, 1e4, 1e3
     norms[1, [0, second - 1, second]] = 1e5, 1e3, 1e4
     norms[2, [first - 1, first]] = 1e5, 1e8
-    found = looked(monkeypatch, norms, np.zeros((3, portraits.STEPS)))
+    found = looked(monkeypatch, norms, np.zeros((3, measures.STEPS)))
     assert found["anchors"] == pytest.approx([-1, (1 + 4 + 1) / 3, (8 + 1 + 1) / 3])
     assert found["peaks"] == pytest.approx([(2 + 4 + 3) / 3, (3 + 4 + 5) / 3, (8 + 1 + 5) / 3])
     assert found["level"] == pytest.approx([1, 1, 1])
 
 
 def test_quartiles_over_the_ellipses(monkeypatch):
-    norms, steps = np.full((3, portraits.ANGLES), 10.0), np.zeros((3, portraits.STEPS), dtype=np.int64)
+    norms, steps = np.full((3, measures.ANGLES), 10.0), np.zeros((3, measures.STEPS), dtype=np.int64)
     norms[:, 5] = 3, 1, 2
-    per_angle = portraits.STEPS // portraits.ANGLES
+    per_angle = measures.STEPS // measures.ANGLES
     steps[:, 5 * per_angle : 6 * per_angle] = [[1], [2], [3]]
     steps[:, 0] = 10
     found = looked(monkeypatch, norms, steps)
-    assert np.array(found["norm"]).shape == np.array(found["density"]).shape == (3, portraits.ANGLES)
+    assert np.array(found["norm"]).shape == np.array(found["density"]).shape == (3, measures.ANGLES)
     assert [row[5] for row in found["norm"]] == [1.5, 2, 2.5]
     assert [row[5] for row in found["density"]] == [1.5 * per_angle, 2 * per_angle, 2.5 * per_angle]
     assert found["transitions"] == [10 + each * per_angle for each in (1, 2, 3)]
@@ -159,7 +159,7 @@ def test_a_plane_shows_the_last_hidden_layer_alone():
 def small(monkeypatch):
     sizes = {"ELLIPSES": 2, "ANGLES": 12, "STEPS": 24, "PLANES": 2, "SIDE": 9, "POINTS": 20, "ANCHORS": (2, 6, 10)}
     for name, value in sizes.items():
-        monkeypatch.setattr(portraits, name, value)
+        monkeypatch.setattr(measures, name, value)
     monkeypatch.setattr(networks, "CERTAIN", 0.1)
 
 

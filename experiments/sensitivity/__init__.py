@@ -11,8 +11,7 @@ import numpy as np
 from experiments.plots import count
 from experiments.sensitivity import networks
 from experiments.sensitivity.claims import CLAIMS
-from experiments.sensitivity.figures import detection, gap, pairs, predictors, unfitted
-from experiments.sensitivity.figures_portraits import plane, points, trajectories
+from experiments.sensitivity.figures import detection, gap, pairs, plane, points, predictors, trajectories, unfitted
 from experiments.sensitivity.measures import PREDICTORS, follows_gap, measure
 from experiments.sensitivity.networks import FACTORS, PAIRS, PORTRAITS, SWEEP, by_title, fitted, paired
 from experiments.statistics import correlation_within

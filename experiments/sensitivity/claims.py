@@ -8,9 +8,8 @@ import numpy as np
 from experiments import statistics
 from experiments.claims import Claim, Judgement, verdict
 from experiments.plots import count
-from experiments.sensitivity.measures import PREDICTORS, follows_gap
+from experiments.sensitivity.measures import DIFFERENT, KINDS, PREDICTORS, RANDOM, SAME, follows_gap
 from experiments.sensitivity.networks import FACTORS, PORTRAIT_GAINS, PORTRAITS, Array, fitted, paired
-from experiments.sensitivity.portraits import DIFFERENT, KINDS, RANDOM, SAME
 from experiments.table import Table
 
 Judged = tuple[str, bool]  # what was measured, and whether it is as claimed
