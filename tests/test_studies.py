@@ -4,8 +4,13 @@ import dataclasses
 import importlib
 import io
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,37 +28,62 @@ STUDIES = {"third": "third_study", "low_capacity": "experiments.low_capacity", "
 SMALLER = {"sensitivity": {"networks": 2, "pairs": 1, "examples": 100, "pair_examples": 50}}
 
 
-class Killed(BaseException):
-    """As if by kill -9: nothing is written any more."""
+# In a process of its own: end it as by kill -9 when so many results are kept.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import test_studies
+from experiments.store import Store
+
+name, folder, data, number = sys.argv[1:]
+add, left = Store.add, iter(range(int(number)))
+
+
+def killed(store, trial, result):
+    if next(left, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    add(store, trial, result)
+
+
+Store.add = killed
+test_studies.command(name, Path(folder), data, "--workers", "1")
+"""
+
+
+def command(name, folder, data, *options, tables=None):
+    """Run the quick form of a study on tiny data, all but the pixels of its figures; keep the table of its results."""
+    pixel = io.BytesIO()
+    imsave(pixel, np.zeros((1, 1)))
+
+    def judged_and_seen(claims, table):
+        if tables is not None:
+            tables.append(table)
+        return judged(claims, table)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda drawing, file, **_: file.write(pixel.getvalue()))
+        patch.setattr(importlib.import_module(STUDIES[name]), "STUDY", smaller(name))
+        patch.setattr(bench, "judged", judged_and_seen)
+        patch.setitem(command_line.EXPERIMENTS, name, STUDIES[name])
+        folder.mkdir(exist_ok=True)
+        patch.chdir(folder)
+        return command_line.main((name, "--quick", "--data", str(data), "--out", "out", *options))
+
+
+def smaller(name):
+    study, changes = importlib.import_module(STUDIES[name]).STUDY, SMALLER.get(name)
+    return dataclasses.replace(study, quick=dataclasses.replace(study.quick, **changes)) if changes else study
 
 
 @pytest.fixture(scope="module", params=STUDIES)
 def run(request, tiny):
-    """Run the quick form of a study on tiny data, all but the pixels of its figures."""
-    pixel = io.BytesIO()
-    imsave(pixel, np.zeros((1, 1)))
+    """The command of a study; the study itself; and the tables of its runs."""
     tables = []
 
-    module = importlib.import_module(STUDIES[request.param])
-    study = module.STUDY
-    if changes := SMALLER.get(request.param):
-        study = dataclasses.replace(study, quick=dataclasses.replace(study.quick, **changes))
-
-    def judged_and_seen(claims, table):
-        tables.append(table)
-        return judged(claims, table)
-
     def run(folder, *options):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Figure, "savefig", lambda drawing, file, **_: file.write(pixel.getvalue()))
-            patch.setattr(module, "STUDY", study)
-            patch.setattr(bench, "judged", judged_and_seen)
-            patch.setitem(command_line.EXPERIMENTS, request.param, STUDIES[request.param])
-            folder.mkdir(exist_ok=True)
-            patch.chdir(folder)
-            return command_line.main((request.param, "--quick", "--data", str(tiny), "--out", "out", *options))
+        return command(request.param, folder, tiny, *options, tables=tables)
 
-    run.study, run.tables = study, tables
+    run.name, run.study, run.tables = request.param, smaller(request.param), tables
     return run
 
 
@@ -78,19 +108,15 @@ def test_a_run_leaves_all_its_files(run, calm):
     assert sorted(calm) == sorted([*figures, *others, *run.study.tables])
 
 
-def test_a_killed_run_resumes_to_the_same_bytes_with_more_workers(run, calm, tmp_path, monkeypatch, capsys):
-    left = iter(range(calm["results.jsonl"].count(b"\n") // 2))
-    add = Store.add
-
-    def killed(store, trial, result):
-        if next(left, None) is None:
-            raise Killed
-        add(store, trial, result)
-
-    monkeypatch.setattr(Store, "add", killed)
-    with pytest.raises(Killed):
-        run(tmp_path, "--workers", "1")
-    monkeypatch.undo()
+def test_a_killed_run_resumes_to_the_same_bytes_with_more_workers(run, calm, tiny, tmp_path, capsys):
+    half = str(calm["results.jsonl"].count(b"\n") // 2)
+    here = Path(__file__).parent
+    process = subprocess.run(
+        [sys.executable, "-c", KILLED, run.name, tmp_path, tiny, half],
+        env=os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{here.parent}"},
+        capture_output=True,
+    )
+    assert process.returncode == -signal.SIGKILL, process.stderr
     assert run(tmp_path, "--workers", "2") == 0
     found, out = files(tmp_path), tmp_path / "out"
     for name, number in (("index.html", b"<dt>workers</dt><dd>%d"), ("settings.json", b'"workers": %d')):
