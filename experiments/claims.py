@@ -14,6 +14,8 @@ from typing import NamedTuple
 from experiments.table import Table
 from npnet.errors import ArgumentError
 
+Case = tuple[str, bool]  # what was measured in a case, and whether it is as claimed
+
 
 class Verdict(Enum):
     """What became of a claim."""
@@ -61,7 +63,7 @@ class Judgement:
 
 
 def verdict(
-    found: Mapping[str, tuple[str, bool]],
+    found: Mapping[str, Case],
     only_if: str | Mapping[str, str] = "",
     *,
     about: str = "",

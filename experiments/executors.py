@@ -178,7 +178,7 @@ class _Cluster(Executor):
         result, failure = None, None
         try:
             result = await task
-        except Exception as error:
+        except Exception as error:  # Whatever the work has raised is the future's.
             failure = _explained(task, error)
         self._started((0.0, task.key))
         if not future.cancelled():

@@ -117,7 +117,7 @@ def front_page(title: str, rows: Sequence[Row]) -> str:
     parts = []
     for row in rows:
         counts = (
-            f'<li><span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {verdict.value}: {number}</span></li>'
+            f"<li>{_badge(verdict, f'{verdict.value}: {number}')}</li>"
             for verdict, number in row.verdicts.items()
             if number
         )
@@ -159,9 +159,11 @@ def _document(title: str, body: Sequence[str]) -> str:
 
 
 def _verdict(judgement: Judgement) -> str:
-    verdict = judgement.verdict
-    badge = f'<span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {_text(verdict.value)}</span>'
-    return f"{badge} {_text(judgement.condition)}".rstrip()
+    return f"{_badge(judgement.verdict, judgement.verdict.value)} {_text(judgement.condition)}".rstrip()
+
+
+def _badge(verdict: Verdict, words: str) -> str:
+    return f'<span class="badge {verdict.name.lower()}">{_SIGNS[verdict]} {_text(words)}</span>'
 
 
 def _claim(judged: Judged, figures: Sequence[int]) -> str:

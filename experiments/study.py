@@ -17,8 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from experiments.claims import Claim, Judged, judged, markdown, terminal
 from experiments.executors import executor, local_data, scheduler_address
 from experiments.page import Drawn, page
@@ -26,14 +24,13 @@ from experiments.plots import say
 from experiments.provenance import ROOT, code_digest
 from experiments.run import folder_options, positive, run_trials
 from experiments.store import Result, Store, write_atomically
-from experiments.style import panels, save, style
+from experiments.style import Drawing, panels, save, style
 from experiments.table import Table
 from experiments.trials import fingerprint, key, settings
 from npnet.data.datasets import Dataset, load
 from npnet.data.folders import SETS
 from npnet.errors import ArgumentError, DataError
 
-Drawing = tuple[Figure, str]
 QUICK = "A quick run: few networks; the verdicts are about these alone."
 SUMMARY, EFFORT = "summary.json", "effort.json"
 # How the names in a study's folder begin that can change without another number being measured.
@@ -170,7 +167,6 @@ def run_study(name: str, study: Study, args: argparse.Namespace, front: Path | N
             "made by": store.made_by,
             "data": checksums,
         }
-        made = json.loads(json.dumps(made, default=str))
         _write_json(args.out / "settings.json", made)
         for file, text in study.tables.items():
             write_atomically(args.out / file, text(table).encode())
@@ -296,7 +292,7 @@ def _verdicts(found: Sequence[Judged]) -> list[dict[str, Any]]:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_atomically(path, f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode())
+    write_atomically(path, f"{json.dumps(content, indent=2, ensure_ascii=False, default=str)}\n".encode())
 
 
 def _write_effort(args: argparse.Namespace, seconds: float, trained: int, networks: int) -> None:
@@ -305,5 +301,5 @@ def _write_effort(args: argparse.Namespace, seconds: float, trained: int, networ
     if trained == 0 and path.exists():
         return
     one = trained == networks
-    workers = None if args.scheduler else int(args.workers)
+    workers = None if args.scheduler else args.workers
     _write_json(path, {"seconds": seconds if one else None, "workers": workers, "processors": os.cpu_count()})

@@ -22,6 +22,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 # What has a colour has a marker as well.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+Drawing = tuple[Figure, str]  # a figure and its caption
+
 _DPI, _PADDING = 120, 0.1  # dots an inch, and inches around the image
 _STYLE: dict[str, Any] = {
     "axes.prop_cycle": cycler(color=COLOURS),

@@ -24,7 +24,7 @@ import numpy as np
 from npnet.errors import ArgumentError
 
 
-def plain(trial: object) -> dict[str, Any]:
+def plain(trial: Any) -> dict[str, Any]:
     """All fields of a trial, in the order of their declaration, as JSON values (a tuple becomes a list).
 
     Raises
@@ -37,14 +37,14 @@ def plain(trial: object) -> dict[str, Any]:
         raise ArgumentError(f"trial is {trial!r}, expected an instance of a frozen dataclass")
     return {
         field.name: _plain(getattr(trial, field.name), f"{type(trial).__name__}.{field.name}")
-        for field in dataclasses.fields(trial)  # type: ignore[arg-type]
+        for field in dataclasses.fields(trial)
     }
 
 
-def settings(trial: object) -> dict[str, Any]:
+def settings(trial: Any) -> dict[str, Any]:
     """What a table says of a trial: its fields and its properties."""
     properties = [name for name, value in vars(type(trial)).items() if isinstance(value, property)]
-    fields = [field.name for field in dataclasses.fields(trial)]  # type: ignore[arg-type]
+    fields = [field.name for field in dataclasses.fields(trial)]
     return {name: getattr(trial, name) for name in (*fields, *properties)}
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# A script finds the modules of its own folder only.
 sys.path.insert(0, str(ROOT))
 
 from experiments.__main__ import EXPERIMENTS  # noqa: E402

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.claims import Claim, Judgement, verdict
+from experiments.claims import Case, Claim, Judgement, verdict
 from experiments.low_capacity import published as paper
 from experiments.low_capacity.measures import LARGE, SMALL
 from experiments.low_capacity.networks import AS_RELEASED, CORRECTED, NETWORKS, RATES
@@ -15,7 +15,6 @@ from experiments.statistics import interval, spread
 from experiments.table import Table
 
 Floats = NDArray[np.float64]
-Judged = tuple[str, bool]  # what was measured, and whether it is as claimed
 
 NEAR_FIGURE_3, CELLS_NEAR = 0.015, 53 / 55
 WIDTHS_BEST = 9 / 11
@@ -33,7 +32,7 @@ _F1_ALONE = "F1 itself is compared, not what is lost from the clean F1"
 
 
 def in_both_arms(
-    judge: Callable[[Table], Judged], table: Table, *, part: str = NETWORKS, about: str = "", seeds: int = 1
+    judge: Callable[[Table], Case], table: Table, *, part: str = NETWORKS, about: str = "", seeds: int = 1
 ) -> Judgement:
     """Judge the networks of each arm; holds if true in both, a condition if in one, open with fewer `seeds`."""
     arms = table.where(part=part).by("arm")
@@ -48,7 +47,7 @@ def in_both_arms(
 def or_weaker(
     cases: Mapping[str, Any],
     condition: str,
-    judge: Callable[[Table, Any], Judged],
+    judge: Callable[[Table, Any], Case],
     table: Table,
     *,
     about: str = "",
@@ -103,7 +102,7 @@ def _like_figure_3(table: Table) -> Judgement:
     return verdict({"": (text, near >= CELLS_NEAR * len(differences))}, few=seeds < len(paper.SEEDS))
 
 
-def _unchanged_divided_twice(networks: Table) -> Judged:
+def _unchanged_divided_twice(networks: Table) -> Case:
     rows = wide(networks).each("scores").where(condition="divided twice")
     mean = {
         f"{digits} h{width}, {100 * level:g} %": each["change"].mean()
@@ -154,14 +153,14 @@ def minimum_width(networks: Table) -> tuple[float, tuple[float, float]]:
     return float(smallest(f1[None])[0]), interval(f1, smallest)
 
 
-def _capacity_grows(networks: Table) -> Judged:
+def _capacity_grows(networks: Table) -> Case:
     found = {digits: minimum_width(rows) for digits, rows in networks.by("digits").items()}
     widths = [width for width, _ in found.values()]
     text = ", ".join(f"{digits} {width:g} [{low:g}, {high:g}]" for digits, (width, (low, high)) in found.items())
     return text, widths == sorted(widths) and widths[0] < widths[-1]
 
 
-def _unchanged_pruned(networks: Table, pruning: str) -> Judged:
+def _unchanged_pruned(networks: Table, pruning: str) -> Case:
     rows = wide(networks).each("scores").where(condition=pruning, level=paper.CLOSE_SHARE)
     cells = {f"{digits} h{width}": each["change"] for (digits, width), each in rows.by("digits", "width").items()}
     worst = farthest({cell: change.mean() for cell, change in cells.items()})
@@ -170,7 +169,7 @@ def _unchanged_pruned(networks: Table, pruning: str) -> Judged:
     return f"largest change {spread(cells[worst], 4)} ({worst}), {text}", abs(cells[worst].mean()) <= UNCHANGED
 
 
-def _no_unit_dies(networks: Table) -> Judged:
+def _no_unit_dies(networks: Table) -> Case:
     appeared = {}
     for pair, width in paper.DEAD_UNITS_AT:
         for digits, rows in networks.where(pair=pair, width=width).by("digits").items():
@@ -180,7 +179,7 @@ def _no_unit_dies(networks: Table) -> Judged:
     return "; ".join(appeared), not any(appeared.values())
 
 
-def _separable(networks: Table, pruning: str) -> Judged:
+def _separable(networks: Table, pruning: str) -> Case:
     rows = close(networks).each("representation").by("pruning")
     texts, kept = [], True
     for measure, may_lose in MAY_LOSE.items():
@@ -190,7 +189,7 @@ def _separable(networks: Table, pruning: str) -> Judged:
     return ", ".join(texts), kept
 
 
-def _robust(networks: Table, measures: Sequence[str]) -> Judged:
+def _robust(networks: Table, measures: Sequence[str]) -> Case:
     rows = networks.where(pair=paper.CLOSE_PAIR).each("scores")
     rows = rows.where(condition=lambda condition: condition in ("gaussian noise", "occlusion"))
     small, large = (rows.where(width=width).by("condition", "level") for width in (SMALL, LARGE))
@@ -208,12 +207,12 @@ def overlap(networks: Table, other: str, measure: str = "overlap") -> Floats:
     return close(networks).each("saliency").where(other=other)[measure]
 
 
-def _saliency_kept(networks: Table, pruning: str) -> Judged:
+def _saliency_kept(networks: Table, pruning: str) -> Case:
     shared, ranks = overlap(networks, pruning), overlap(networks, pruning, "rank_correlation")
     return f"{spread(shared, 2)}, rank correlation {spread(ranks, 2)}", bool(shared.mean() >= KEPT)
 
 
-def _moderate_improves(networks: Table) -> Judged:
+def _moderate_improves(networks: Table) -> Case:
     rows = wide(networks).each("scores").where(condition="pruned", level=lambda level: level <= MODERATE)
     cells = [each["change"] for each in rows.by("pair", "width", "level").values()]
     intervals = [interval(change) for change in cells]

@@ -5,9 +5,9 @@ from functools import partial
 
 import numpy as np
 
-from experiments.claims import Claim
+from experiments.claims import Case, Claim
 from experiments.low_capacity import published as paper
-from experiments.low_capacity.claims import Floats, Judged, close, in_both_arms, overlap, unless_divided_twice
+from experiments.low_capacity.claims import Floats, close, in_both_arms, overlap, unless_divided_twice
 from experiments.low_capacity.inside import CUT
 from experiments.low_capacity.measures import LARGE, SMALL
 from experiments.low_capacity.saliency import BOTH_PERMUTED, LAST_PERMUTED, REPLICA, UNTRAINED
@@ -19,14 +19,14 @@ ABOVE_ROUNDING, PROPORTIONAL = 10, (0.8, 1.2)
 CORRUPTIONS = (*(f"gaussian noise {sigma:g}" for sigma in paper.SIGMAS), f"occlusion {paper.PATCH:g}")
 
 
-def _like_a_replica(networks: Table, pruning: str) -> Judged:
+def _like_a_replica(networks: Table, pruning: str) -> Case:
     shared, replica, permuted = (overlap(networks, other) for other in (pruning, REPLICA, BOTH_PERMUTED))
     text = f"{spread(shared, 2)}, trained anew {spread(replica, 2)}, {BOTH_PERMUTED} {spread(permuted, 2)}"
     alike = interval(shared - replica)[1] >= 0 and interval(shared - permuted)[0] > 0
     return f"{text}, less trained anew {spread(shared - replica, 2)}", alike
 
 
-def _forgets(networks: Table) -> Judged:
+def _forgets(networks: Table) -> Case:
     shared = {other: overlap(networks, other) for other in (REPLICA, LAST_PERMUTED, BOTH_PERMUTED, UNTRAINED)}
     more = shared[REPLICA] - shared[BOTH_PERMUTED]
     text = ", ".join(f"{other} {spread(values, 2)}" for other, values in shared.items())
@@ -46,7 +46,7 @@ def slope(errors: Sequence[Mapping[str, float]]) -> float:
     return float(np.polyfit(np.log10(steps[above]), np.log10(error[above]), 1)[0])
 
 
-def _in_proportion(networks: Table) -> Judged:
+def _in_proportion(networks: Table) -> Case:
     found = [row["forward_difference"] for row in close(networks)]
     slopes, papers = [slope(errors) for errors in found], [errors[0]["error"] for errors in found]
     least = np.mean([min(row["error"] for row in errors) for errors in found])
@@ -85,7 +85,7 @@ def gains(networks: Table, name: str) -> tuple[Floats, Floats, Floats]:
     return after, matched, levels
 
 
-def _robust_when_matched(networks: Table) -> Judged:
+def _robust_when_matched(networks: Table) -> Case:
     texts, above = [], True
     for name in CORRUPTIONS:
         after, matched, levels = gains(networks, name)
@@ -94,7 +94,7 @@ def _robust_when_matched(networks: Table) -> Judged:
     return f"at a clean accuracy of {spread(levels)}, {'; '.join(texts)}", above
 
 
-def _spared(networks: Table) -> Judged:
+def _spared(networks: Table) -> Case:
     pairs = networks.where(width=paper.CLOSE_WIDTH).by("pair").values()
     incoming, outgoing = (
         np.mean([rows["spared", name] for rows in pairs], axis=0) for name in ("incoming", "outgoing")
@@ -103,7 +103,7 @@ def _spared(networks: Table) -> Judged:
     return text, interval(incoming)[0] > 0
 
 
-def _lost(networks: Table) -> Judged:
+def _lost(networks: Table) -> Case:
     rows = close(networks).each("information")
     dense, pruned = (rows.where(level=level) for level in (0.0, paper.CLOSE_SHARE))
     left = pruned["output"] / dense["output"]

@@ -17,10 +17,8 @@ from experiments.low_capacity.claims_limits import DEFINITIONS, difficulties, gr
 from experiments.low_capacity.networks import AS_RELEASED, CORRECTED, DIFFICULTY, DIFFICULTY_WIDTHS, NETWORKS, RATES
 from experiments.plots import legend, lines, look, matrix, width_axis
 from experiments.statistics import deviation, interval
-from experiments.style import panels
+from experiments.style import Drawing, panels
 from experiments.table import Table
-
-Drawing = tuple[Figure, str]
 
 _PATCH_AT = 0.65  # where the occlusion stands on the axis of the noise
 

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 
 from experiments.low_capacity.claims import close
-from experiments.low_capacity.figures import Drawing, in_arms, sampled
+from experiments.low_capacity.figures import in_arms, sampled
 from experiments.low_capacity.inside import COMPARED, PRUNINGS, WIDTHS
 from experiments.low_capacity.networks import NETWORKS
 from experiments.low_capacity.published import CLOSE_PAIR, CLOSE_SHARE, CLOSE_WIDTH
 from experiments.low_capacity.saliency import REPLICA
 from experiments.plots import legend, look, picture
-from experiments.style import panels
+from experiments.style import Drawing, panels
 from experiments.table import Table
 from npnet.representation import principal_components
 

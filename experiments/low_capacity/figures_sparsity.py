@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 
 from experiments.low_capacity.claims import close
 from experiments.low_capacity.claims_limits import POINT, limits_of
-from experiments.low_capacity.figures import Drawing, in_arms, sampled
+from experiments.low_capacity.figures import in_arms, sampled
 from experiments.low_capacity.limits import DENSE
 from experiments.low_capacity.networks import AS_RELEASED, CORRECTED, LIMITS, NETWORKS
 from experiments.low_capacity.published import CLOSE_PAIR
 from experiments.plots import legend, lines, look, width_axis
-from experiments.style import panels
+from experiments.style import Drawing, panels
 from experiments.table import Table
 
 _SCORES = {"f1": "F1", "balanced_accuracy": "balanced accuracy"}
@@ -82,11 +82,11 @@ def dead_units(table: Table) -> Drawing:
 def limits(table: Table) -> Drawing:
     """The largest sparsity within one point of dense accuracy against width, one panel per pair, one row an arm."""
     rows = table.where(part=LIMITS)
-    arms, pairs = rows.by("arm"), list(rows.by("digits"))
+    arms, pairs, found = rows.by("arm"), list(rows.by("digits")), limits_of(rows)
     shape = {"gridspec_kw": {"height_ratios": (1, 1.6)}}
     drawing, grid = panels(2, len(pairs), panel=(4.4, 5.0), sharex=True, sharey=True, **shape)
     for axes, (arm, digits) in zip(grid.flat, itertools.product(arms, pairs), strict=True):
-        for number, (method, each) in enumerate(limits_of(rows).where(arm=arm, digits=digits).by("method").items()):
+        for number, (method, each) in enumerate(found.where(arm=arm, digits=digits).by("method").items()):
             # Aside a little, for those of several methods are often equal.
             x, by_seed = each["width"] * 1.035 ** (number - 3), 1 - each["each_seed"]
             axes.plot(x, 1 - each["limit"], **look(number), label=method, linewidth=1.5)

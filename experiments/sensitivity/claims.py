@@ -6,13 +6,11 @@ from functools import partial
 import numpy as np
 
 from experiments import statistics
-from experiments.claims import Claim, Judgement, verdict
+from experiments.claims import Case, Claim, Judgement, verdict
 from experiments.plots import count
 from experiments.sensitivity.measures import DIFFERENT, KINDS, PREDICTORS, RANDOM, SAME, follows_gap
 from experiments.sensitivity.networks import FACTORS, PORTRAIT_GAINS, PORTRAITS, Array, fitted, paired
 from experiments.table import Table
-
-Judged = tuple[str, bool]  # what was measured, and whether it is as claimed
 
 DIP, FLAT = 2.0, 1.0  # orders of magnitude
 SHARE, MOST = 0.95, 0.01
@@ -79,7 +77,7 @@ def _means(pairs: Table, name: str) -> str:
     return f"{first:.3f} and {second:.3f}, larger in {_larger(pairs, name)}"
 
 
-def _by_gain(about: str, judge: Callable[[Table], Judged], table: Table) -> Judgement:
+def _by_gain(about: str, judge: Callable[[Table], Case], table: Table) -> Judgement:
     """Judge the portraits of each gain of the initial weights; a condition if a claim is true for some."""
     portraits = table.where(part=PORTRAITS, training_accuracy=1).by("gain")
     found = {f"gain {gain:g}": judge(networks) for gain, networks in portraits.items()}
@@ -87,12 +85,12 @@ def _by_gain(about: str, judge: Callable[[Table], Judged], table: Table) -> Judg
     return verdict(found, only_if, about=about, few=len(found) < len(PORTRAIT_GAINS))
 
 
-def _dips(kind: str, networks: Table) -> Judged:
+def _dips(kind: str, networks: Table) -> Case:
     found, text = _orders(networks, kind)
     return text, found >= DIP
 
 
-def _flat_and_high(networks: Table) -> Judged:
+def _flat_and_high(networks: Table) -> Case:
     found, text = _orders(networks, RANDOM)
     levels = {kind: float(np.median(networks["ellipses", kind, "level"])) for kind in KINDS}
     listed = ", ".join(f"{10**level:.2g} for {kind}" for kind, level in levels.items())
@@ -107,13 +105,13 @@ def _orders(networks: Table, kind: str) -> tuple[float, str]:
     return float(np.median(found)), f"{np.median(found):.1f} [{low:.1f}, {high:.1f}] (n = {len(found)})"
 
 
-def _ordered(networks: Table) -> Judged:
+def _ordered(networks: Table) -> Case:
     means = {kind: networks["ellipses", kind, "transitions"].mean(axis=1) for kind in (SAME, DIFFERENT, RANDOM)}
     text = ", ".join(" ".join([kind, *(f"{mean:.0f}" for mean in each)]) for kind, each in means.items())
     return text, bool(((means[SAME] < means[DIFFERENT]) & (means[DIFFERENT] < means[RANDOM])).all())
 
 
-def _sparse(networks: Table) -> Judged:
+def _sparse(networks: Table) -> Case:
     planes = [networks["planes", time].ravel() for time in ("before", "after")]
     before, after = (np.array([each["near"] / each["everywhere"] for each in group]) for group in planes)
     (low, high), (_, less) = statistics.interval(after), statistics.interval(after - before)
@@ -121,7 +119,7 @@ def _sparse(networks: Table) -> Judged:
     return f"{text} (n = {len(after)} planes)", high < 1 and less < 0
 
 
-def _where_wrong(judge: Callable[[Table], Judged], table: Table) -> Judgement:
+def _where_wrong(judge: Callable[[Table], Case], table: Table) -> Judgement:
     """Judge, on every data set, the networks that misclassify some of the test points."""
     found = {title: networks.where(norm_finds_errors=np.isfinite) for title, networks in fitted(table).items()}
     few = min(map(len, found.values())) < statistics.FEWEST_PAIRS
@@ -129,27 +127,27 @@ def _where_wrong(judge: Callable[[Table], Judged], table: Table) -> Judgement:
     return verdict({title: judge(known) if known else nothing for title, known in found.items()}, few=few)
 
 
-def _finds_errors(networks: Table) -> Judged:
+def _finds_errors(networks: Table) -> Case:
     areas, together = networks["norm_finds_errors"], networks["norm_and_loss"]
     share = float(np.mean(areas > 0.5))
     text = f"area under the ROC curve {statistics.spread(areas)}, above .5 in {100 * share:.0f} % of the networks"
     return f"{text}, rank correlation of norm and loss {statistics.spread(together)}", share >= SHARE
 
 
-def _beats_doubt(networks: Table) -> Judged:
+def _beats_doubt(networks: Table) -> Case:
     norm, doubt = networks["norm_finds_errors"], networks["doubt_finds_errors"]
     test = statistics.sign_test(norm - doubt)
     return f"area {statistics.spread(norm)} against {statistics.spread(doubt)}, larger in {test}", test.upwards
 
 
-def _at_points(judge: Callable[[Array, Array, Array], Judged], networks: Table) -> Judged:
+def _at_points(judge: Callable[[Array, Array, Array], Case], networks: Table) -> Case:
     """Judge the norm, the loss and whether it is misclassified of each test point, of every portrait."""
     points = [[np.array(row["points"][name]) for name in ("norm", "loss", "wrong")] for row in networks]
     found = [judge(norm, loss, wrong == 1) for norm, loss, wrong in points]
     return " and ".join(text for text, _ in found), all(true for _, true in found)
 
 
-def _peaks_at_ln2(norm: Array, loss: Array, wrong: Array) -> Judged:
+def _peaks_at_ln2(norm: Array, loss: Array, wrong: Array) -> Case:
     middle = (loss > LN2 / 2) & (loss < 2 * LN2)
     sides = [norm[loss <= LN2 / 2], norm[middle], norm[loss >= 2 * LN2]]
     if not all(map(len, sides)):
@@ -159,7 +157,7 @@ def _peaks_at_ln2(norm: Array, loss: Array, wrong: Array) -> Judged:
     return f"{below:.2g}, {around:.2g}, {above:.2g} (n = {counts})", around > max(below, above)
 
 
-def _largest_are_wrong(norm: Array, loss: Array, wrong: Array) -> Judged:
+def _largest_are_wrong(norm: Array, loss: Array, wrong: Array) -> Case:
     largest = np.argsort(norm)[-max(1, round(MOST * len(norm))) :]
     share = float(wrong[largest].mean())
     tiny = int(np.count_nonzero(norm[wrong] < np.median(norm[~wrong]))) if not wrong.all() else 0

@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.plots import count, diagonal, dots, drawable, legend, log_ticks, look, matrix, say
@@ -20,7 +19,7 @@ from experiments.sensitivity.networks import (
     paired,
 )
 from experiments.statistics import FEWEST, correlation, correlation_within
-from experiments.style import panels
+from experiments.style import Drawing, panels
 from experiments.table import Table
 
 GAP = "generalization gap"
@@ -30,7 +29,7 @@ _QUANTITIES = {"norm": r"Jacobian norm $\|J\|_F$", "density": "transitions to th
 _ANCHORS = {0: "0", 1 / 3: "1/3", 1: "1", 5 / 3: "5/3", 2: "2"}  # multiples of pi
 
 
-def gap(table: Table) -> tuple[Figure, str]:
+def gap(table: Table) -> Drawing:
     """Generalization gap against mean Jacobian norm, a panel per data set, a dot per network."""
     sweep = fitted(table)
     drawing, grid = panels(1, len(sweep), panel=(7.0, 4.6))
@@ -54,7 +53,7 @@ def gap(table: Table) -> tuple[Figure, str]:
     )
 
 
-def predictors(table: Table) -> tuple[Figure, str]:
+def predictors(table: Table) -> Drawing:
     """Rank correlation of each predictor with the gap, over all networks and within architectures."""
     sweep = fitted(table)
     drawing, grid = panels(1, len(sweep), panel=(8.0, 5.4), sharey=True)
@@ -85,7 +84,7 @@ def predictors(table: Table) -> tuple[Figure, str]:
     )
 
 
-def unfitted(table: Table) -> tuple[Figure, str]:
+def unfitted(table: Table) -> Drawing:
     """Share of networks that fit by activation and depth, a panel per data set."""
     sweep = by_title(table)
     drawing, grid = panels(1, len(sweep), panel=(7.0, 4.6))
@@ -106,7 +105,7 @@ def unfitted(table: Table) -> tuple[Figure, str]:
     )
 
 
-def pairs(table: Table) -> tuple[Figure, str]:
+def pairs(table: Table) -> Drawing:
     """Each side of a pair against the other: a row per measure, a column per factor."""
     shown = {"gap": GAP, "jacobian": "mean Jacobian norm", "transitions": "transitions"}
     found = {factor: paired(table, factor) for factor in FACTORS}
@@ -137,7 +136,7 @@ def pairs(table: Table) -> tuple[Figure, str]:
     )
 
 
-def detection(table: Table) -> tuple[Figure, str]:
+def detection(table: Table) -> Drawing:
     """How well the norm and doubt tell misclassified test images from others."""
     drawing, ((axes,),) = panels(panel=(7.0, 5.8))
     groups = {}
@@ -166,7 +165,7 @@ def _counts(table: Table) -> str:
     )
 
 
-def trajectories(table: Table) -> tuple[Figure, str]:
+def trajectories(table: Table) -> Drawing:
     """Jacobian norm and density of transitions against the angle, a row per gain of the initial weights."""
     portraits = _by_gain(table)
     drawing, grid = panels(max(1, len(portraits)), 2, panel=(8.0, 4.8), sharex=True)
@@ -196,7 +195,7 @@ def trajectories(table: Table) -> tuple[Figure, str]:
     )
 
 
-def plane(table: Table) -> tuple[Figure, str]:
+def plane(table: Table) -> Drawing:
     """The picture of the first network of each gain, before and after training, in the same colours."""
     portraits = _by_gain(table)
     drawing, grid = panels(max(1, len(portraits)), 2, panel=(6.4, 5.8), sharex=True, sharey=True)
@@ -226,7 +225,7 @@ def plane(table: Table) -> tuple[Figure, str]:
     )
 
 
-def points(table: Table) -> tuple[Figure, str]:
+def points(table: Table) -> Drawing:
     """Norm against loss of single test images, for the first network of each gain, with the curve of two classes."""
     portraits = _by_gain(table)
     drawing, grid = panels(1, max(1, len(portraits)), panel=(7.5, 5.8))
