@@ -298,8 +298,8 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _write_effort(args: argparse.Namespace, seconds: float, trained: int, networks: int) -> None:
     """Write how long the results took: known if one run made them all, and then it stays as that run wrote it."""
     path = args.out / EFFORT
-    if trained == 0 and path.exists():
+    if trained == 0 and path.exists() and json.loads(path.read_text(encoding="utf-8")).get("networks") == networks:
         return
-    one = trained == networks
+    effort = {"seconds": seconds if trained == networks else None, "networks": networks}
     workers = None if args.scheduler else args.workers
-    _write_json(path, {"seconds": seconds if one else None, "workers": workers, "processors": os.cpu_count()})
+    _write_json(path, effort | {"workers": workers, "processors": os.cpu_count()})

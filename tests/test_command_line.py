@@ -1,5 +1,6 @@
 """The command line: one sentence and status 2 for what a user can do wrong, no loss when a run is stopped."""
 
+import json
 import os
 import re
 import runpy
@@ -20,6 +21,7 @@ TOY = '''"""Counts to ten, slowly.
 
 More of it.
 """
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -193,6 +195,17 @@ def test_a_run(toy, tmp_path, capsys):
     assert lines(results / "toy-quick") == 2
     assert links(results / "index.html") == ["toy/index.html", "toy-quick/index.html"]
     assert links(results / "toy" / "index.html") == links(results / "toy-quick" / "index.html") == ["../index.html"]
+
+
+def test_a_smaller_run_in_a_folder_does_not_take_the_time_of_the_larger_one(toy, tmp_path):
+    def seconds(seeds):
+        assert command_line.main(["toy", "--seeds", seeds, "--out", "out"]) == 0
+        return json.loads((tmp_path / "out" / "effort.json").read_text())["seconds"]
+
+    took = seconds("3")
+    assert took > 0
+    assert seconds("3") == took
+    assert seconds("1") is None
 
 
 def test_a_run_in_a_folder_of_ones_own_has_no_front_page(toy, tmp_path):
