@@ -21,7 +21,6 @@ TOY = '''"""Counts to ten, slowly.
 
 More of it.
 """
-import json
 import os
 import time
 from dataclasses import dataclass
