@@ -5,6 +5,7 @@ from trials, drawings from a `Table` of the numbers, verdicts from it. All the r
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -298,8 +299,10 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 def _write_effort(args: argparse.Namespace, seconds: float, trained: int, networks: int) -> None:
     """Write how long the results took: known if one run made them all, and then it stays as that run wrote it."""
     path = args.out / EFFORT
-    if trained == 0 and path.exists() and json.loads(path.read_text(encoding="utf-8")).get("networks") == networks:
-        return
+    # There may be none, or none that can be read: then nobody knows.
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if trained == 0 and json.loads(path.read_text(encoding="utf-8")).get("networks") == networks:
+            return
     effort = {"seconds": seconds if trained == networks else None, "networks": networks}
     workers = None if args.scheduler else args.workers
     _write_json(path, effort | {"workers": workers, "processors": os.cpu_count()})

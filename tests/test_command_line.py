@@ -205,6 +205,8 @@ def test_a_smaller_run_in_a_folder_does_not_take_the_time_of_the_larger_one(toy,
     assert took > 0
     assert seconds("3") == took
     assert seconds("1") is None
+    (tmp_path / "out" / "effort.json").write_text("torn")
+    assert seconds("3") is None
 
 
 def test_a_run_in_a_folder_of_ones_own_has_no_front_page(toy, tmp_path):
