@@ -120,7 +120,7 @@ def capacity_difficulty(table: Table) -> Drawing:
     drawing, grid = panels(2, 2, panel=(7.4, 5.2), sharey=True, sharex=True)
     for axes, (definition, arm) in zip(grid.flat, itertools.product(DEFINITIONS, arms), strict=True):
         for row in arms[arm]:
-            width = min(row[definition], 2 * max(DIFFICULTY_WIDTHS[arm]))
+            width = min(row[definition], 2 * tried[-1])
             moved = 2 ** (0.1 * rng.standard_normal())
             axes.plot(100 * row["error"], width * moved, **_pair_look(row), markeredgecolor="white")
         value, (low, high) = growth(arms[arm], definition)
